@@ -35,8 +35,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct impair_marking);
-} marking SEC(".maps"); // control: rw, program: ro
+	__type(value, struct impair_config);
+} config SEC(".maps"); // control: rw, program: ro
 
 // A key is too large for the stack beside the rest. The program runs with softirqs off, so one per core is enough.
 struct {
@@ -75,21 +75,20 @@ static __always_inline int flow_key(struct __sk_buff *skb, const struct ipv6hdr 
 	return 0;
 }
 
-static __always_inline struct impair_count *of_color(struct impair_counts *counts, const struct ipv6hdr *ip)
+static __always_inline struct impair_count *of_color(struct impair_counts *counts, const struct impair_config *self,
+						     const struct ipv6hdr *ip)
 {
-	__u8 traffic_class = ip->priority << 4 | ip->flow_lbl[0] >> 4;
-	__u32 zero = 0;
-	const struct impair_marking *mark = bpf_map_lookup_elem(&marking, &zero);
+	__u8 mark = (ip->priority << 4 | ip->flow_lbl[0] >> 4) & self->mask;
 
-	if (!mark || !mark->mask)
-		return &counts->uncolored;
-	traffic_class &= mark->mask;
-	return traffic_class == mark->a ? &counts->a : traffic_class == mark->b ? &counts->b : &counts->uncolored;
+	// A mark of zero is none.
+	return mark == 0 ? &counts->uncolored : mark == self->a ? &counts->a : mark == self->b ? &counts->b : &counts->uncolored;
 }
 
 // Whether the packet is lost. The caller holds the flow's lock.
-static __always_inline int draw(struct impair_flow *flow, __u32 random)
+static __always_inline int draw(struct impair_flow *flow, const struct impair_config *self, __u32 random)
 {
+	if (!self->losing)
+		return 0;
 	if (flow->left) {
 		flow->left--;
 		return 1;
@@ -109,21 +108,22 @@ int srv6pm_impair(struct __sk_buff *skb)
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
 		return TC_ACT_UNSPEC;
 
+	const struct impair_config *self = bpf_map_lookup_elem(&config, &zero);
 	struct impair_key *key = bpf_map_lookup_elem(&scratch, &zero);
-	if (!key || flow_key(skb, &ip, key))
+	if (!self || !key || flow_key(skb, &ip, key))
 		return TC_ACT_UNSPEC;
 
 	struct impair_flow *flow = bpf_map_lookup_elem(&flows, key);
 	if (!flow)
 		return TC_ACT_UNSPEC;
 
-	struct impair_count *seen = of_color(&flow->seen, &ip);
-	struct impair_count *dropped = of_color(&flow->dropped, &ip);
+	struct impair_count *seen = of_color(&flow->seen, self, &ip);
+	struct impair_count *dropped = of_color(&flow->dropped, self, &ip);
 	__u32 octets = sizeof(ip) + bpf_ntohs(ip.payload_len);
 	__u32 random = bpf_get_prandom_u32();
 
 	bpf_spin_lock(&flow->lock);
-	int lost = draw(flow, random);
+	int lost = draw(flow, self, random);
 	seen->packets++;
 	seen->octets += octets;
 	if (lost) {

@@ -15,12 +15,12 @@ struct impair_key {
 	__u8 segments[16 * IMPAIR_SEGMENTS];
 };
 
-// The one entry of the map `marking`: where the color stands in the traffic class.
-struct impair_marking {
-	__u8 mask;
+// The one entry of the map `config`.
+struct impair_config {
+	__u8 mask; // where the color stands in the traffic class, and its two values
 	__u8 a;
 	__u8 b;
-	__u8 pad;
+	__u8 losing; // 0: counts, and lets everything pass
 };
 
 struct impair_count {
