@@ -40,13 +40,12 @@ public final class Laboratory: Sendable {
     /// Makes a network namespace with its loopback device up.
     public func namespace(_ name: String) throws(LabError) -> Namespace {
         let namespace = Namespace(name: "\(self.name)-\(name)", node: name)
-        // Registered first: a namespace half made is taken down as well.
-        let isClosed = contents.withLock { contents in
-            if !contents.isClosed { contents.namespaces.append(namespace) }
-            return contents.isClosed
+        // Made under the lock: a laboratory that is closed meanwhile knows of it.
+        try contents.withLock { contents throws(LabError) in
+            if contents.isClosed { throw .closed }
+            contents.namespaces.append(namespace)
+            try check(["ip", "netns", "add", namespace.name])
         }
-        if isClosed { throw .closed }
-        try check(["ip", "netns", "add", namespace.name])
         try namespace.prepare()
         return namespace
     }
@@ -63,19 +62,13 @@ public final class Laboratory: Sendable {
         }
         // `ip netns exec` becomes the program, so the id is the program's.
         let full = namespace.entering(arguments)
-        // Started under the lock: a laboratory that is closed meanwhile knows of it.
-        let result = contents.withLock { contents -> Result<Child, LabError> in
-            if contents.isClosed { return .failure(.closed) }
-            do throws(LabError) {
-                let pid = try spawn(full, input: null, output: log, errorOutput: log)
-                let child = Child(name: name, pid: pid, log: path)
-                contents.children.append(child)
-                return .success(child)
-            } catch {
-                return .failure(error)
-            }
+        return try contents.withLock { contents throws(LabError) in
+            if contents.isClosed { throw .closed }
+            let pid = try spawn(full, input: null, output: log, errorOutput: log)
+            let child = Child(name: name, pid: pid, log: path)
+            contents.children.append(child)
+            return child
         }
-        return try result.get()
     }
 
     /// Writes a file into the directory. *Returns*: its path.
@@ -91,21 +84,17 @@ public final class Laboratory: Sendable {
         return path
     }
 
-    /// Takes everything down: processes first, in reverse order, then namespaces, then files. Does nothing the second
-    /// time.
+    /// Takes everything down: processes first, in reverse order, then namespaces, then files. The second time it only
+    /// waits for the first.
     public func close() {
-        let (children, namespaces) = contents.withLock { contents in
-            defer {
-                contents.isClosed = true
-                contents.children = []
-                contents.namespaces = []
-            }
-            return (contents.children, contents.namespaces)
+        contents.withLock { contents in
+            if contents.isClosed { return }
+            contents.isClosed = true
+            for child in contents.children.reversed() { child.signal(SIGTERM) }
+            for child in contents.children.reversed() { child.terminate() }
+            for namespace in contents.namespaces.reversed() { Self.remove(namespace: namespace.name) }
+            Self.remove(directory: directory)
         }
-        for child in children.reversed() { child.signal(SIGTERM) }
-        for child in children.reversed() { child.terminate() }
-        for namespace in namespaces.reversed() { Self.remove(namespace: namespace.name) }
-        Self.remove(directory: directory)
         Self.opened.withLock { opened in opened.all.removeAll { $0 === self } }
     }
 
@@ -121,12 +110,20 @@ public final class Laboratory: Sendable {
             var signals = waited
             var number: Int32 = 0
             unsafe sigwait(&signals, &number)
-            let all = opened.withLock { $0.all }
-            announce("\nInterrupted: taking everything down.")
-            for laboratory in all { laboratory.close() }
-            _exit(128 + number)
+            interruption.withLock { _ in
+                announce("\nInterrupted: taking everything down.")
+                for laboratory in opened.withLock({ $0.all }) { laboratory.close() }
+                _exit(128 + number)
+            }
         }
     }
+
+    /// Ends the process after `body`, unless a signal is ending it already: what fails because of that is no news.
+    public static func exit(_ body: () -> Int32) -> Never {
+        interruption.withLock { _ in Glibc.exit(body()) }
+    }
+
+    private static let interruption = Mutex<Void>(())
 
     // MARK: Leftovers
 

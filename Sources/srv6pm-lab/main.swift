@@ -38,10 +38,12 @@ switch arguments.first {
 case "demo":
     let options = demoOptions(arguments.dropFirst())
     Laboratory.closeOnSignals()
-    do {
-        exit(try Demo(options).run() ? 0 : 1)
-    } catch {
-        fail("\(error)", status: 1)
+    let outcome = Result { try Demo(options).run() }
+    Laboratory.exit {
+        switch outcome {
+        case .success(let isExact): return isExact ? 0 : 1
+        case .failure(let error): fail("\(error)", status: 1)
+        }
     }
 case "--help", "-h", "help":
     print(usage)
