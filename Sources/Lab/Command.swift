@@ -39,6 +39,9 @@ func readText(_ descriptor: Int32) -> String {
     return String(decoding: octets, as: UTF8.self)
 }
 
+/// Whether there is something at a path.
+public func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
 /// The text of a file, nil when it cannot be opened.
 public func contents(of path: String) -> String? {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)

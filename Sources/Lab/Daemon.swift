@@ -58,7 +58,7 @@ public struct Daemon: Sendable {
                 if let status = process.status {
                     throw .command("srv6pmd on \(node.node)", status: status, output: process.output)
                 }
-                return unsafe access(socket, F_OK) == 0 && (try? show("ports")) != nil
+                return exists(socket) && (try? show("ports")) != nil
             }
         } catch .timeout(let what) {
             throw .timeout("\(what); its log:\n\(process.output)")
@@ -86,17 +86,53 @@ public struct Daemon: Sendable {
 
     /// The color blocks that the daemon has closed.
     public func blocks() throws(LabError) -> [BlockRecord] {
-        try show("blocks", as: [BlockDocument].self).compactMap { document in
+        try show("blocks", as: List<BlockDocument>.self).elements.compactMap { document in
             guard let direction = FlowDirection(rawValue: document.direction.lowercased()),
-                let segments = SegmentList(document.segments.text),
-                let mode = EncapsulationMode(rawValue: document.mode)
+                let segments = SegmentList(document.segments.text), let mode = EncapsulationMode(rawValue: document.mode)
             else { return nil }
+            let block = document.block?.value ?? 0
             return BlockRecord(
-                direction: direction, policy: Policy(segments: segments, mode: mode), block: document.block.value,
-                color: document.block.value & 1 == 0 ? .a : .b,
+                direction: direction, policy: Policy(segments: segments, mode: mode), block: block,
+                color: block & 1 == 0 ? .a : .b,
                 count: PacketCount(
-                    packets: UInt64(document.packets.value), octets: UInt64(document.octets.value)),
-                isComplete: document.complete)
+                    packets: UInt64(document.packets?.value ?? 0), octets: UInt64(document.octets?.value ?? 0)),
+                isComplete: document.complete ?? false)
+        }
+    }
+
+    /// What all workers together have done with packets.
+    public func totals() throws(LabError) -> PacketTotals {
+        try show("workers", as: List<WorkerDocument>.self).elements.reduce(into: PacketTotals()) { sum, worker in
+            sum.received += worker.received?.value ?? 0
+            sum.transmitted += worker.transmitted?.value ?? 0
+            sum.punted += worker.punted?.value ?? 0
+            sum.dropped += worker.dropped?.value ?? 0
+        }
+    }
+}
+
+/// Packets by their end. When the workers rest, those received are the sum of the others.
+public struct PacketTotals: Hashable, Sendable {
+    public var received = 0
+    public var transmitted = 0
+    public var punted = 0
+    public var dropped = 0
+
+    public var isBalanced: Bool { received == transmitted + punted + dropped }
+}
+
+// The JSON form of protobuf leaves out what is zero or false, writes 64-bit numbers as text, and has lists inside a
+// message: all of it is understood, and plain JSON too.
+
+/// A list, or an object around one.
+private struct List<Element: Decodable>: Decodable {
+    var elements: [Element]
+
+    init(from decoder: any Decoder) throws {
+        if let list = try? [Element](from: decoder) {
+            elements = list
+        } else {
+            elements = try [String: [Element]](from: decoder).values.first ?? []
         }
     }
 }
@@ -106,38 +142,45 @@ private struct BlockDocument: Decodable {
     var direction: String
     var segments: Segments
     var mode: String
-    var block: Number
-    var packets: Number
-    var octets: Number
-    var complete: Bool
+    var block: Number?
+    var packets: Number?
+    var octets: Number?
+    var complete: Bool?
+}
 
-    /// A list of SIDs, or one text with all of them.
-    struct Segments: Decodable {
-        var text: String
+/// An element of `srv6pm show workers --json`.
+private struct WorkerDocument: Decodable {
+    var received: Number?
+    var transmitted: Number?
+    var punted: Number?
+    var dropped: Number?
+}
 
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if let list = try? container.decode([String].self) {
-                text = list.joined(separator: ",")
-            } else {
-                text = try container.decode(String.self)
-            }
+/// A list of SIDs, or one text with all of them.
+private struct Segments: Decodable {
+    var text: String
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let list = try? container.decode([String].self) {
+            text = list.joined(separator: ",")
+        } else {
+            text = try container.decode(String.self)
         }
     }
+}
 
-    /// A number, which the JSON form of a 64-bit protobuf field writes as text.
-    struct Number: Decodable {
-        var value: Int
+private struct Number: Decodable {
+    var value: Int
 
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if let number = try? container.decode(Int.self) {
-                value = number
-            } else if let number = Int(try container.decode(String.self)) {
-                value = number
-            } else {
-                throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a number")
-            }
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let number = try? container.decode(Int.self) {
+            value = number
+        } else if let number = Int(try container.decode(String.self)) {
+            value = number
+        } else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a number")
         }
     }
 }
