@@ -15,7 +15,10 @@ public struct Capture: Sendable {
     public init(on port: Port, filter: String = "", in laboratory: Laboratory) throws(LabError) {
         path = "\(laboratory.directory)/\(port.device).pcap"
         let process = try laboratory.start(
-            ["tcpdump", "-Z", "root", "-n", "-U", "--immediate-mode", "-B", "16384", "-i", port.device, "-w", path, filter],
+            [
+                "tcpdump", "-Z", "root", "-n", "-U", "--immediate-mode", "-B", "16384", "-i", port.device, "-w", path,
+                filter,
+            ],
             as: "tcpdump-\(port.device)", in: port.namespace)
         try wait(for: "tcpdump on \(port.device)") { () throws(LabError) in
             if let status = process.status { throw .command("tcpdump", status: status, output: process.output) }

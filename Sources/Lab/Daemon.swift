@@ -88,7 +88,8 @@ public struct Daemon: Sendable {
     public func blocks() throws(LabError) -> [BlockRecord] {
         try show("blocks", as: List<BlockDocument>.self).elements.compactMap { document in
             guard let direction = FlowDirection(rawValue: document.direction.lowercased()),
-                let segments = SegmentList(document.segments.text), let mode = EncapsulationMode(rawValue: document.mode)
+                let segments = SegmentList(document.segments.text),
+                let mode = EncapsulationMode(rawValue: document.mode)
             else { return nil }
             let block = document.block?.value ?? 0
             return BlockRecord(

@@ -49,6 +49,13 @@ struct LaboratoryTests {
         }
     }
 
+    @Test("tshark and scapy find nothing wrong with what kernels emit, in the same words as for ours")
+    func kernelEmission() throws {
+        try inLaboratory { laboratory in
+            try checkEmission(of: try Chain(.behaviors, in: laboratory, queues: 1), in: laboratory)
+        }
+    }
+
     @Test("the dropper's count is iperf3's count")
     func dropper() throws {
         try inLaboratory { laboratory in

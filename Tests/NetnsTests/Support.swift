@@ -9,7 +9,8 @@ extension Trait where Self == ConditionTrait {
     static var needsRoot: Self { .enabled(if: geteuid() == 0, "network namespaces need root") }
 
     static var needsDaemon: Self {
-        .enabled(if: (try? program("srv6pmd")) != nil && (try? program("srv6pm")) != nil, "tools/build has not been run")
+        .enabled(
+            if: (try? program("srv6pmd")) != nil && (try? program("srv6pm")) != nil, "tools/build has not been run")
     }
 }
 
@@ -37,7 +38,9 @@ enum Router: String, CaseIterable, CustomTestStringConvertible {
 
 extension Daemon {
     /// Starts the daemon on a router of a chain.
-    init(_ router: Router, of chain: Chain, in laboratory: Laboratory, workers: Int = 1, isMonitoring: Bool = false) throws {
+    init(_ router: Router, of chain: Chain, in laboratory: Laboratory, workers: Int = 1, isMonitoring: Bool = false)
+        throws
+    {
         let node = router.node(of: chain)
         try self.init(on: node, in: laboratory) { socket in
             chain.daemonConfiguration(of: node, socket: socket, workers: workers, isMonitoring: isMonitoring)
