@@ -56,6 +56,27 @@ struct LaboratoryTests {
         }
     }
 
+    @Test("tshark and scapy do object to what is wrong")
+    func readersObject() throws {
+        try inLaboratory { laboratory in
+            let left = try laboratory.namespace("left")
+            let right = try laboratory.namespace("right")
+            try connect(Port(left, "veth-left"), Port(right, "veth-right"))
+            let capture = try Capture(on: Port(right, "veth-right"), filter: "udp", in: laboratory)
+            let socket = try RawSocket(on: Port(left, "veth-left"))
+            let good = udpFrame(
+                to: try right.mac(of: "veth-right"), source: "fd00::1", destination: "fd00::2", payloadLength: 22)
+            var wrongChecksum = good
+            wrongChecksum[14 + 40 + 6] ^= 1
+            for frame in [good, wrongChecksum] { #expect(socket.send(frame)) }
+            try wait(for: "both frames to be captured") { () throws(LabError) in
+                (fileSize(capture.path) ?? 0) >= 24 + 2 * (16 + good.count)
+            }
+            try capture.finish()
+            #expect(try objectionsOfTshark(to: capture.path).map { $0.first } == ["2"])
+        }
+    }
+
     @Test("the dropper's count is iperf3's count")
     func dropper() throws {
         try inLaboratory { laboratory in

@@ -64,7 +64,7 @@ extension Daemon {
 func exchange(
     _ pairs: [Chain.Pair], on chain: Chain, in laboratory: Laboratory, seconds: Int = 1
 ) throws -> [(pair: Chain.Pair, report: Lab.Stream.Report)] {
-    let load = Load(bitsPerSecond: 1_000_000, length: 500)
+    let load = Load(bitsPerSecond: 600_000, length: 500)
     let loads = pairs.map { pair in
         var pair = pair
         pair.isTCP = false
