@@ -24,13 +24,16 @@ let coreTargets: [Target] = [
     .target(name: "Dataplane", dependencies: ["SRv6", "Wire", "CXDP", "CBPFABI"], swiftSettings: hot),
     .target(name: "Measurement", dependencies: ["SRv6", "Wire"], swiftSettings: strict),
     .target(name: "Bench", dependencies: ["Dataplane", "SRv6", "Wire"], swiftSettings: strict),
-    .target(name: "Lab", dependencies: ["SRv6", "Wire", "CXDP", "CBPFABI"], swiftSettings: strict),
+    .systemLibrary(name: "CLab", path: "Sources/CLab"),
+    .target(name: "Lab", dependencies: ["SRv6", "Wire", "CXDP", "CBPFABI", "CLab"], swiftSettings: strict),
+    .executableTarget(name: "srv6pm-lab", dependencies: ["Lab"], swiftSettings: strict),
     .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
     .testTarget(name: "SRv6Tests", dependencies: ["SRv6", "Wire"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "SRv6", "Wire", "Lab"], swiftSettings: strict),
     .testTarget(name: "MeasurementTests", dependencies: ["Measurement", "SRv6", "Wire"], swiftSettings: strict),
     .testTarget(
         name: "DataplaneTests", dependencies: ["Dataplane", "Bench", "SRv6", "Wire"], swiftSettings: strict),
+    .testTarget(name: "NetnsTests", dependencies: ["Lab", "SRv6", "Wire"], swiftSettings: strict),
 ]
 
 let grpc: [Target.Dependency] = [
@@ -54,11 +57,8 @@ let fullTargets: [Target] = [
     .executableTarget(
         name: "srv6pm", dependencies: grpc + [transport, arguments, "API", "Agent", "Bench", "Measurement", "SRv6", "Wire"],
         swiftSettings: strict),
-    .executableTarget(
-        name: "srv6pm-lab", dependencies: ["Lab", "SRv6", "Wire", arguments], swiftSettings: strict),
     .testTarget(
         name: "AgentTests", dependencies: ["Agent", "API", "Measurement", "SRv6", "Wire"], swiftSettings: strict),
-    .testTarget(name: "NetnsTests", dependencies: ["Lab", "SRv6", "Wire"], swiftSettings: strict),
 ]
 
 let package = Package(

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+import FoundationEssentials
+import Glibc
+import SRv6
+
+/// The path of one of the project's programs: in `SRV6PM_BIN`, or beside this executable, or above the bundle that
+/// a test runs in.
+public func program(_ name: String) throws(LabError) -> String {
+    var directories: [String] = []
+    if let given = unsafe getenv("SRV6PM_BIN") { directories.append(unsafe String(cString: given)) }
+    for path in [executablePath()] + CommandLine.arguments {
+        var rest = path[...]
+        while let slash = rest.lastIndex(of: "/") {
+            rest = rest[..<slash]
+            directories += [String(rest), "\(rest)/.build/release"]
+        }
+    }
+    for directory in directories where unsafe access("\(directory)/\(name)", X_OK) == 0 {
+        return "\(directory)/\(name)"
+    }
+    throw .missing("the program \(name) is not there; tools/build makes it")
+}
+
+/// A closed color block of one flow as a node has counted it.
+public struct BlockRecord: Hashable, Sendable {
+    public var direction: FlowDirection
+    public var policy: Policy
+    public var block: Int
+    public var color: MarkColor
+    public var count: PacketCount
+    /// Whether both of its ends were seen: not the first block, not read too late.
+    public var isComplete: Bool
+}
+
+/// A running `srv6pmd`, asked through its socket by `srv6pm`.
+public struct Daemon: Sendable {
+    public let process: Child
+    public let node: Namespace
+    public let socket: String
+    private let client: String
+
+    /// Starts the daemon with a configuration, and waits until it answers.
+    ///
+    /// - Parameter configuration: receives the path of the socket, returns the text of the file.
+    public init(
+        on node: Namespace, in laboratory: Laboratory, configuration: (_ socket: String) -> String
+    ) throws(LabError) {
+        self.node = node
+        client = try program("srv6pm")
+        socket = "\(laboratory.directory)/\(node.node).sock"
+        let file = try laboratory.write(configuration(socket), to: "\(node.node).yaml")
+        process = try laboratory.start(
+            [try program("srv6pmd"), "--config", file], as: "srv6pmd-\(node.node)", in: node)
+        let process = process
+        do {
+            try wait(for: "srv6pmd on \(node.node) to answer", upTo: .seconds(20), every: .milliseconds(50)) {
+                () throws(LabError) in
+                if let status = process.status {
+                    throw .command("srv6pmd on \(node.node)", status: status, output: process.output)
+                }
+                return unsafe access(socket, F_OK) == 0 && (try? show("ports")) != nil
+            }
+        } catch .timeout(let what) {
+            throw .timeout("\(what); its log:\n\(process.output)")
+        }
+    }
+
+    /// Runs `srv6pm --socket S` with arguments. *Returns*: its output.
+    @discardableResult
+    public func ask(_ arguments: [String]) throws(LabError) -> String {
+        try check([client, "--socket", socket] + arguments)
+    }
+
+    /// `srv6pm show` in words for people.
+    public func show(_ what: String) throws(LabError) -> String { try ask(["show", what]) }
+
+    /// `srv6pm show --json`, decoded.
+    public func show<Value: Decodable>(_ what: String, as type: Value.Type) throws(LabError) -> Value {
+        let text = try ask(["show", what, "--json"])
+        do {
+            return try JSONDecoder().decode(type, from: Data(text.utf8))
+        } catch {
+            throw .command("srv6pm show \(what) --json", status: 0, output: "\(error)\n\(text)")
+        }
+    }
+
+    /// The color blocks that the daemon has closed.
+    public func blocks() throws(LabError) -> [BlockRecord] {
+        try show("blocks", as: [BlockDocument].self).compactMap { document in
+            guard let direction = FlowDirection(rawValue: document.direction.lowercased()),
+                let segments = SegmentList(document.segments.text),
+                let mode = EncapsulationMode(rawValue: document.mode)
+            else { return nil }
+            return BlockRecord(
+                direction: direction, policy: Policy(segments: segments, mode: mode), block: document.block.value,
+                color: document.block.value & 1 == 0 ? .a : .b,
+                count: PacketCount(
+                    packets: UInt64(document.packets.value), octets: UInt64(document.octets.value)),
+                isComplete: document.complete)
+        }
+    }
+}
+
+/// An element of `srv6pm show blocks --json`.
+private struct BlockDocument: Decodable {
+    var direction: String
+    var segments: Segments
+    var mode: String
+    var block: Number
+    var packets: Number
+    var octets: Number
+    var complete: Bool
+
+    /// A list of SIDs, or one text with all of them.
+    struct Segments: Decodable {
+        var text: String
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let list = try? container.decode([String].self) {
+                text = list.joined(separator: ",")
+            } else {
+                text = try container.decode(String.self)
+            }
+        }
+    }
+
+    /// A number, which the JSON form of a 64-bit protobuf field writes as text.
+    struct Number: Decodable {
+        var value: Int
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let number = try? container.decode(Int.self) {
+                value = number
+            } else if let number = Int(try container.decode(String.self)) {
+                value = number
+            } else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a number")
+            }
+        }
+    }
+}
