@@ -120,6 +120,29 @@ struct Control {
         return changes
     }
 
+    /// What the engine does with a route, for people: an action of its own, or the kernel and why.
+    func action(of route: Route) -> String {
+        switch route.kind {
+        case .blackhole: return "drop"
+        case .unicast: break
+        default: return "kernel: \(route.kind.rawValue)"
+        }
+        guard route.nextHops.count == 1, let hop = route.nextHops.first else {
+            return route.nextHops.isEmpty ? "kernel: no next hop" : "kernel: several next hops"
+        }
+        switch hop.encapsulation {
+        case .none: return ports[hop.linkIndex] == nil ? "kernel: not a port" : "forward"
+        case .seg6(let policy):
+            guard policy.mode == .encap || policy.mode == .encapRed else { return "kernel: mode \(policy.mode.rawValue)" }
+            return tunnelSource.isUnspecified ? "kernel: no tunnel source" : "encap"
+        case .seg6local(let localSID):
+            if let reason = localSID.kernelOnly { return "kernel: \(reason)" }
+            let isExecuted = sids.values.contains { $0.localSID == localSID && $0.isEngineExecuted }
+            return isExecuted ? localSID.behavior.name : "kernel: \(localSID.behavior.name)"
+        case .other(let name): return "kernel: \(name)"
+        }
+    }
+
     /// The changes that make a policy's packets count for a flow, or for none.
     mutating func setFlow(_ flow: UInt32?, of policy: Policy) -> [TableChange] {
         flows[policy] = flow

@@ -110,14 +110,15 @@ final class RedirectProgram {
         if let variable = unsafe getenv("SRV6PM_BPF_DIR") { candidates.append(unsafe String(cString: variable)) }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = unsafe buffer.withUnsafeMutableBytes { raw in
-            unsafe readlink("/proc/self/exe", raw.baseAddress?.assumingMemoryBound(to: CChar.self), raw.count)
+            guard let base = raw.baseAddress else { return 0 }
+            return unsafe readlink("/proc/self/exe", base.assumingMemoryBound(to: CChar.self), raw.count)
         }
         if length > 0 {
             let executable = String(decoding: buffer[..<length], as: UTF8.self)
             let folder = executable.split(separator: "/").dropLast().map { "/" + $0 }.joined()
             candidates += [folder + "/bpf", folder + "/../lib/srv6pm/bpf"]
         }
-        for candidate in candidates where access(candidate + "/" + name, R_OK) == 0 { return candidate + "/" + name }
+        for candidate in candidates where unsafe access(candidate + "/" + name, R_OK) == 0 { return candidate + "/" + name }
         throw SystemError("find \(name) in \(candidates.joined(separator: ", "))", code: ENOENT)
     }
 }

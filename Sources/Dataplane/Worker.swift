@@ -24,8 +24,11 @@ struct Worker: ~Copyable {
 
     /// Runs until the control side says stop.
     mutating func run() {
-        while !shared.isStopping {
-            if turn() == 0 { exchange.rest(shared) }
+        while true {
+            if turn() > 0 { continue }
+            // What had arrived is on its way.
+            if shared.isStopping { return }
+            exchange.rest(shared)
         }
     }
 
