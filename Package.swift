@@ -27,6 +27,10 @@ let coreTargets: [Target] = [
     .systemLibrary(name: "CLab", path: "Sources/CLab"),
     .target(name: "Lab", dependencies: ["SRv6", "Wire", "CXDP", "CBPFABI", "CLab"], swiftSettings: strict),
     .executableTarget(name: "srv6pm-lab", dependencies: ["Lab"], swiftSettings: strict),
+]
+
+// These reach inside their rooms, so they are built for debugging.
+let coreTests: [Target] = [
     .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
     .testTarget(name: "SRv6Tests", dependencies: ["SRv6", "Wire"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "SRv6", "Wire", "Lab"], swiftSettings: strict),
@@ -81,6 +85,6 @@ let package = Package(
             .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0", traits: []),
             .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         ],
-    targets: coreTargets + (coreOnly ? [] : fullTargets),
+    targets: coreTargets + (coreOnly ? coreTests : fullTargets),
     swiftLanguageModes: [.v6]
 )
