@@ -68,7 +68,7 @@ struct Control {
     private var slotCount = 2
 
     private var entries: [ForwardingEntry: (index: Int, references: Int)] = [:]
-    private var entryIndices = IndexPool(first: 1)
+    private var entryIndices = IndexPool(first: TableCopy.kernelEntry + 1)
     private(set) var policies: [Policy: PolicyState] = [:]
     private var policyIndices = IndexPool()
     private var templates = TemplateArena()
@@ -346,7 +346,7 @@ struct Control {
     // MARK: Entries, policies, SIDs
 
     private mutating func retain(_ entry: ForwardingEntry) -> Int {
-        if entry == .kernel { return 0 }
+        if entry == .kernel { return TableCopy.kernelEntry }
         if let held = entries[entry] {
             entries[entry] = (held.index, held.references + 1)
             return held.index

@@ -90,7 +90,9 @@ struct TableCopy: ~Copyable {
     /// Neighbors by port: value is the adjacency's index plus 1.
     var neighbors: AddressTable
     var ingressFlows: FlowTable
-    var entries = Slab<ForwardingEntry>(repeating: .kernel, count: 1)
+    /// Entry 0 is where a lookup without a match ends, entry 1 is a route that is the kernel's.
+    var entries = Slab<ForwardingEntry>(repeating: .kernel, count: kernelEntry + 1)
+    static let kernelEntry = 1
     var adjacencies = Slab<Adjacency>()
     var policies = Slab<PolicyEntry>()
     var sids = Slab<SIDEntry>()
