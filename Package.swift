@@ -11,7 +11,7 @@ let strict: [SwiftSetting] = [
 ]
 // The packet path crosses from Dataplane into Wire and SRv6: let the optimizer cross with it.
 let hot: [SwiftSetting] = strict + [
-    .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked", "-Xcc", "-march=x86-64-v2"], .when(configuration: .release))
 ]
 
 let coreTargets: [Target] = [
