@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the Netlink room needs of C: libmnl and the kernel's headers.
 #pragma once
+#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
-#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/lwtunnel.h>
 #include <linux/neighbour.h>
@@ -14,3 +14,11 @@
 #include <linux/seg6_genl.h>
 #include <linux/seg6_iptunnel.h>
 #include <linux/seg6_local.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+// setsockopt on a socket of libmnl, whose own wrapper knows the level SOL_NETLINK only.
+static inline int cmnl_set_option(const struct mnl_socket *s, int level, int name, int value) { return setsockopt(mnl_socket_get_fd(s), level, name, &value, sizeof value); }
