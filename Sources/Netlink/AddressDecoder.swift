@@ -40,8 +40,9 @@ func decodeAddress(_ payload: RawSpan) -> HeldAddress? {
 /// Decodes the payload of RTM_NEWNEIGH and RTM_DELNEIGH.
 ///
 /// *Layout*: `struct ndmsg` (family 0, index 4, state 8, flags 10, type 11), then NDA_* attributes.
-/// *Returns*: nil for what is malformed, for other families (a bridge's forwarding table) and for proxy entries,
-/// which are addresses that the node answers for.
+/// *Returns*: nil for what is malformed, for other families (a bridge's forwarding table), for proxy entries, which are
+/// addresses that the node answers for, and for multicast, broadcast and loopback entries, which the kernel makes up
+/// without notice.
 func decodeNeighbor(_ payload: RawSpan) -> Neighbor? {
     guard payload.byteCount >= 12, let index = payload.linkIndex(at: 4), index > 0, let state = payload.host16(at: 8),
         let bitCount = addressBitCount(family: Int32(payload.u8(at: 0))), payload.u8(at: 10) & UInt8(NTF_PROXY) == 0
@@ -56,6 +57,7 @@ func decodeNeighbor(_ payload: RawSpan) -> Neighbor? {
         }
     }
     guard let destination else { return nil }
+    if Int32(state) & NUD_NOARP != 0, mac.map({ $0.isGroup || $0.value == 0 }) ?? true { return nil }
     let usable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP
     let key = Neighbor.Key(linkIndex: index, address: destination)
     return Neighbor(key: key, mac: Int32(state) & usable != 0 ? mac : nil)
