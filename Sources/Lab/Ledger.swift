@@ -96,7 +96,7 @@ public struct Ledger: Sendable {
 
     /// A flow in a block, nil as long as one of the three has not spoken.
     public func row(_ flow: Chain.Flow, _ block: Int) throws(LabError) -> BlockRow? {
-        let (sender, receiver) = flow.isForward ? (chain.r1, chain.r3) : (chain.r3, chain.r1)
+        let (sender, receiver) = flow.pair.isForward ? (chain.r1, chain.r3) : (chain.r3, chain.r1)
         func record(_ edge: Namespace, _ direction: FlowDirection) -> BlockRecord? {
             records[edge.node]?[Key(flow: Flow(policy: flow.policy, direction: direction), block: block)]
         }

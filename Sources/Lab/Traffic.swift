@@ -17,7 +17,7 @@ public struct Load: Hashable, Sendable {
     }
 }
 
-/// iperf3 between two hosts, along one flow.
+/// iperf3 from one end of a chain to the other.
 public struct Stream: Sendable {
     /// What iperf3 itself has counted.
     public struct Report: Hashable, Sendable {
@@ -27,39 +27,54 @@ public struct Stream: Sendable {
         public var lost: Int
     }
 
-    public let flow: Chain.Flow
+    public let pair: Chain.Pair
     private let server: Child
     private let client: Child
 
-    /// Starts a server, waits until it listens, and starts a client that sends for `seconds`.
-    public init(
-        _ flow: Chain.Flow, _ load: Load, seconds: Int, on chain: Chain, in laboratory: Laboratory
-    ) throws(LabError) {
-        let (sender, receiver) = flow.isForward ? (chain.h1, chain.h3) : (chain.h3, chain.h1)
-        let port = 5200 + flow.number
-        let name = "iperf3-\(flow.from)-\(flow.to)-\(flow.number)"
-        let server = try laboratory.start(
-            ["iperf3", "--server", "--one-off", "--bind", "\(flow.destination)", "--port", "\(port)"],
-            as: "\(name)-server", in: receiver)
-        try wait(for: "iperf3 to listen on port \(port) of \(flow.to)") { () throws(LabError) in
-            if let status = server.status { throw .command(server.name, status: status, output: server.output) }
-            return isListening(server, port: port)
+    /// Starts all servers, waits until they listen, and starts clients that send for `seconds`.
+    public static func start(
+        _ loads: [(pair: Chain.Pair, load: Load)], seconds: Int, on chain: Chain, in laboratory: Laboratory
+    ) throws(LabError) -> [Stream] {
+        var servers: [Child] = []
+        for (pair, _) in loads {
+            servers.append(
+                try laboratory.start(
+                    ["iperf3", "--server", "--one-off", "--bind", "\(pair.destination)", "--port", "\(pair.port)"],
+                    as: "iperf3-\(pair.name)-server", in: chain.hosts(of: pair).receiver))
         }
+        var streams: [Stream] = []
+        for (server, (pair, _)) in zip(servers, loads) {
+            try wait(for: "iperf3 to listen on port \(pair.port) of \(pair.to)") { () throws(LabError) in
+                if let status = server.status { throw .command(server.name, status: status, output: server.output) }
+                return isListening(server, port: pair.port)
+            }
+        }
+        for (server, (pair, load)) in zip(servers, loads) {
+            streams.append(try Stream(pair, load, server: server, seconds: seconds, on: chain, in: laboratory))
+        }
+        return streams
+    }
+
+    private init(
+        _ pair: Chain.Pair, _ load: Load, server: Child, seconds: Int, on chain: Chain, in laboratory: Laboratory
+    ) throws(LabError) {
         let rate = load.burst > 1 ? "\(load.bitsPerSecond)/\(load.burst)" : "\(load.bitsPerSecond)"
         client = try laboratory.start(
             [
-                "iperf3", "--client", "\(flow.destination)", "--bind", "\(flow.source)", "--port", "\(port)", "--json",
+                "iperf3", "--client", "\(pair.destination)", "--bind", "\(pair.source)", "--port", "\(pair.port)",
+                "--json",
                 "--time", "\(seconds)", "--bitrate", rate, "--length", "\(load.length)",
-            ] + (flow.isTCP ? [] : ["--udp"]), as: "\(name)-client", in: sender)
+            ] + (pair.isTCP ? [] : ["--udp"]), as: "iperf3-\(pair.name)-client",
+            in: chain.hosts(of: pair).sender)
         self.server = server
-        self.flow = flow
+        self.pair = pair
     }
 
     /// Whether the client is still sending. *Throws*: when it gave up.
     public var isRunning: Bool {
         get throws(LabError) {
             guard let status = client.status else { return true }
-            if status != 0 { throw .command("iperf3 along \(flow.policy)", status: status, output: client.output) }
+            if status != 0 { throw .command("iperf3 \(pair.label)", status: status, output: client.output) }
             return false
         }
     }
@@ -89,6 +104,13 @@ public struct Stream: Sendable {
         }
         var end: End?
     }
+}
+
+extension Chain.Pair {
+    /// The port of its server.
+    fileprivate var port: Int { 5200 + number }
+    /// For the names of logs.
+    fileprivate var name: String { "\(from)-\(to)-\(number)" }
 }
 
 /// Whether there is a listening TCP socket on a port in the namespace of a process.
