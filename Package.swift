@@ -50,7 +50,9 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let fullTargets: [Target] = [
-    .target(name: "API", dependencies: grpc + ["Measurement", "SRv6", "Wire"], swiftSettings: strict),
+    .target(
+        name: "API", dependencies: grpc + ["Measurement", "SRv6", "Wire"],
+        exclude: ["Protos", "Generated/protos.sha256"], swiftSettings: strict),
     .target(
         name: "Agent",
         dependencies: grpc + [
