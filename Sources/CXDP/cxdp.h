@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/if_xdp.h>
@@ -19,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <linux/sockios.h>
 #include <xdp/xsk.h>
 
 static inline uint32_t cxdp_load_acquire_u32(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
@@ -33,3 +35,9 @@ static inline uint64_t cxdp_load_seqcst_u64(const uint64_t *p) { return __atomic
 static inline void cxdp_store_seqcst_u64(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
 static inline void cxdp_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 static inline void cxdp_pause(void) { __builtin_ia32_pause(); }
+
+// GNU extensions whose declarations glibc hides without _GNU_SOURCE.
+extern int pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *set);
+extern int pthread_setname_np(pthread_t thread, const char *name);
+extern int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+

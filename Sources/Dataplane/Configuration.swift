@@ -53,4 +53,21 @@ public struct DataplaneConfiguration: Hashable, Sendable {
     public var bpfDirectory: String?
 
     public init() {}
+
+    /// *Throws*: the first value that the engine cannot work with.
+    func validate() throws(ConfigurationError) {
+        func require(_ holds: Bool, _ field: String, _ found: Int, _ expected: String) throws(ConfigurationError) {
+            if !holds { throw ConfigurationError(field: field, found: "\(found)", expected: expected) }
+        }
+        try require((1...64).contains(workerCount), "dataplane.workers", workerCount, "1 to 64")
+        try require(
+            (64...16384).contains(ringSize) && ringSize & (ringSize - 1) == 0, "dataplane.ring_size", ringSize,
+            "a power of two from 64 to 16384")
+        try require((1...256).contains(burstSize), "dataplane.burst", burstSize, "1 to 256")
+        try require(
+            (1...4_194_304).contains(maximumFlows), "dataplane.maximum_flows", maximumFlows, "1 to 4194304")
+        try require((1...100_000_000).contains(puntRate), "dataplane.punt_rate", puntRate, "1 to 100000000")
+        try require(
+            ports.count < Counters.maximumPorts, "ports", ports.count, "at most \(Counters.maximumPorts - 1) ports")
+    }
 }

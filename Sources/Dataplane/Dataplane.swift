@@ -1,38 +1,340 @@
 // SPDX-License-Identifier: Apache-2.0
+import CXDP
+import Glibc
 import SRv6
+import Synchronization
 import Wire
 
 /// The user-space engine: ports, workers and tables behind one object.
+///
+/// Everything here is control: it may allocate and lock. The workers meet it in the tables, in their counters and in
+/// two cells of shared state.
 public final class Dataplane: FlowCounting, Sendable {
     /// Receives one line for every decision that an operator should know about.
     public typealias Report = @Sendable (String) -> Void
 
-    public init(_ configuration: DataplaneConfiguration, report: @escaping Report) throws(ConfigurationError) {}
+    private let configuration: DataplaneConfiguration
+    private let report: Report
+    private let state: Mutex<State>
+
+    private struct State: ~Copyable {
+        let tables: Tables
+        var control: Control
+        var flows: FlowRegistry
+        var color = MarkColor.a
+        var engine: Engine?
+        /// Kept after the end, so that the last counts can be read.
+        let counters: CounterSet
+
+        /// Shows table changes to the workers that run.
+        func publish(_ changes: [TableChange]) {
+            guard !changes.isEmpty else { return }
+            tables.apply(changes, waitingFor: engine?.clocks ?? [])
+        }
+    }
+
+    /// *Throws*: when the configuration asks for what the engine cannot be.
+    public init(_ configuration: DataplaneConfiguration, report: @escaping Report) throws(ConfigurationError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.report = report
+        var generator = SystemRandomNumberGenerator()
+        let counters = CounterSet()
+        let control = Control(configuration, sidCount: { counters.sid($0) }, report: report)
+        state = Mutex(
+            State(
+                tables: Tables(seed: generator.next()), control: control,
+                flows: FlowRegistry(limit: configuration.maximumFlows), counters: counters))
+    }
+
+    // MARK: Start and stop
 
     /// Opens the ports, attaches the XDP programs and starts the workers.
-    public func start() throws(SystemError) {}
+    ///
+    /// *Throws*: the first system call that failed, with everything undone.
+    public func start() throws(SystemError) {
+        let result: Result<Void, SystemError> = state.withLock { state in
+            do throws(SystemError) {
+                let engine = try Engine(
+                    configuration, tables: state.tables.reader, links: Array(state.control.links.values),
+                    color: state.color, report: report)
+                for address in state.control.addresses.keys { engine.setLocal(address, true) }
+                state.counters.replace(engine.counters)
+                state.engine = engine
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
 
-    /// Detaches the programs, ends the workers and waits for them. The kernel forwards from here on.
-    public func stop() {}
+    /// Starts one worker between ports made of arrays, without a thread: for replay, tests and measuring.
+    public func startInMemory() throws(SystemError) -> MemoryDriver {
+        let result: Result<MemoryDriver, SystemError> = state.withLock { state in
+            do throws(SystemError) {
+                let parts = try MemoryEngine(configuration, tables: state.tables.reader, color: state.color)
+                state.counters.replace([parts.counters])
+                state.engine = Engine(inMemory: parts.resources)
+                return .success(parts.driver)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Detaches the programs, lets the workers finish what they have, ends them and waits for them. The kernel
+    /// forwards from here on.
+    public func stop() {
+        let engine = state.withLock { state in
+            defer { state.engine = nil }
+            return state.engine
+        }
+        engine?.stop()
+    }
 
     /// Brings the tables up to date with the kernel. Returns when every worker uses the new ones.
-    public func apply(_ changes: [NetworkChange]) {}
+    public func apply(_ changes: [NetworkChange]) {
+        state.withLock { state in
+            let before = state.control.addresses
+            let tableChanges = state.control.apply(changes)
+            state.publish(tableChanges)
+            guard let engine = state.engine else { return }
+            for change in changes {
+                switch change {
+                case .address(let address): engine.setLocal(address.address.mapped, true)
+                case .addressRemoved(let address):
+                    let mapped = address.address.mapped
+                    if before[mapped] != nil, state.control.addresses[mapped] == nil { engine.setLocal(mapped, false) }
+                case .link(let link): engine.update(link)
+                default: break
+                }
+            }
+        }
+    }
 
-    public func ports() -> [PortStatus] { [] }
-    public func routes() -> [RouteStatus] { [] }
-    public func localSIDs() -> [SIDStatus] { [] }
-    public func policies() -> [PolicyStatus] { [] }
-    public func drops() -> [DropStatus] { [] }
-    public func workers() -> [WorkerStatus] { [] }
+    /// Sets what the outer flow label is made of: the value of `net.ipv6.seg6_flowlabel`.
+    public func setFlowLabelMode(_ value: Int) {
+        let mode: FlowLabelMode = value < 0 ? .zero : value == 0 ? .copy : .hash
+        state.withLock { $0.publish([.flowLabel(mode)]) }
+    }
+
+    // MARK: FlowCounting
 
     public var capabilities: CountingCapabilities {
         CountingCapabilities(
-            backend: "afxdp", maximumFlows: 0, maximumSegments: SegmentList.maximumCount, modes: [.encap, .encapRed])
+            backend: "afxdp", maximumFlows: configuration.maximumFlows, maximumSegments: SegmentList.maximumCount,
+            modes: [.encap, .encapRed])
     }
-    public func addFlow(_ flow: Flow) throws(FlowError) {}
-    public func removeFlow(_ flow: Flow) throws(FlowError) {}
-    public var activeColor: MarkColor { .a }
-    public func setActiveColor(_ color: MarkColor) {}
-    public func reading(of flow: Flow) throws(FlowError) -> CounterSnapshot { throw .notMonitored(flow) }
-    public func readings() -> [FlowReading] { [] }
+
+    public func addFlow(_ flow: Flow) throws(FlowError) {
+        let result: Result<Void, FlowError> = state.withLock { state in
+            do throws(FlowError) {
+                let counter = try state.flows.add(flow)
+                state.flows.setBase(state.counters.flow(counter, flow.direction), of: flow)
+                switch flow.direction {
+                case .egress: state.publish(state.control.setFlow(counter, of: flow.policy))
+                case .ingress:
+                    state.publish([.ingressFlow(segments: FlowKey(flow.policy).segments.reversed(), counter: counter)])
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    public func removeFlow(_ flow: Flow) throws(FlowError) {
+        let isKnown = state.withLock { state in
+            guard state.flows.contains(flow) else { return false }
+            switch flow.direction {
+            case .egress: state.publish(state.control.setFlow(nil, of: flow.policy))
+            case .ingress: state.publish([.ingressFlowRemoved(segments: FlowKey(flow.policy).segments.reversed())])
+            }
+            // Only now that no worker counts on it may the counter be given to another flow.
+            state.flows.remove(flow)
+            return true
+        }
+        if !isKnown { throw .notMonitored(flow) }
+    }
+
+    public var activeColor: MarkColor { state.withLock { $0.color } }
+
+    public func setActiveColor(_ color: MarkColor) {
+        state.withLock { state in
+            state.color = color
+            state.engine?.setColor(color)
+        }
+    }
+
+    public func reading(of flow: Flow) throws(FlowError) -> CounterSnapshot {
+        let snapshot = state.withLock { state in
+            state.flows.counter(of: flow).map { state.counters.flow($0.index, flow.direction) - $0.base }
+        }
+        guard let snapshot else { throw .notMonitored(flow) }
+        return snapshot
+    }
+
+    public func readings() -> [FlowReading] {
+        state.withLock { state in
+            state.flows.all.map { flow, counter in
+                FlowReading(flow: flow, counters: state.counters.flow(counter.index, flow.direction) - counter.base)
+            }
+        }
+    }
+
+    // MARK: What an operator sees
+
+    /// The ports in the order of the configuration.
+    public func ports() -> [PortStatus] {
+        state.withLock { state in
+            configuration.ports.enumerated().map { index, port in
+                let link = state.control.links.values.first { $0.name == port.name }
+                let opened = state.engine?.ports[port.name]
+                return PortStatus(
+                    name: port.name, linkIndex: link?.index ?? 0, mac: link?.mac ?? MACAddress(0), mtu: link?.mtu ?? 0,
+                    isUp: link?.isUp ?? false, queueCount: opened?.queueCount ?? 0,
+                    isZeroCopy: opened?.isZeroCopy ?? false, isBusyPolling: opened?.isBusyPolling ?? false,
+                    received: state.counters.port(index, .receivedPackets, .receivedOctets),
+                    transmitted: state.counters.port(index, .transmittedPackets, .transmittedOctets),
+                    receiveDrops: opened?.receiveDrops ?? 0)
+            }
+        }
+    }
+
+    /// The routes in force, by table and prefix, with what the engine does about each.
+    public func routes() -> [RouteStatus] {
+        let routes = state.withLock { state in
+            state.control.routes.values.compactMap { candidates in
+                candidates.first.map { RouteStatus(route: $0, action: state.control.action(of: $0)) }
+            }
+        }
+        return routes.sorted { ($0.route.key.table, "\($0.route.key.prefix)") < ($1.route.key.table, "\($1.route.key.prefix)") }
+    }
+
+    public func localSIDs() -> [SIDStatus] {
+        let sids = state.withLock { state in
+            state.control.sids.map { place, sid in
+                SIDStatus(
+                    table: sid.table, prefix: place.prefix, localSID: sid.localSID,
+                    processed: state.counters.sid(sid.index) - sid.base, isEngineExecuted: sid.isEngineExecuted)
+            }
+        }
+        return sids.sorted { ($0.table, "\($0.prefix)") < ($1.table, "\($1.prefix)") }
+    }
+
+    public func policies() -> [PolicyStatus] {
+        let policies = state.withLock { state in
+            state.control.policies.map { policy, held in
+                PolicyStatus(
+                    policy: policy, prefixes: held.places.map(\.prefix).sorted { "\($0)" < "\($1)" },
+                    isMonitored: state.flows.contains(Flow(policy: policy, direction: .egress)))
+            }
+        }
+        return policies.sorted { "\($0.policy)" < "\($1.policy)" }
+    }
+
+    public func drops() -> [DropStatus] {
+        state.withLock { state in
+            DropReason.allCases.map { DropStatus(reason: $0, packets: state.counters.drops($0)) }
+        }
+    }
+
+    public func workers() -> [WorkerStatus] {
+        state.withLock { state in
+            state.counters.all.enumerated().map { index, counters in
+                func sum(_ sum: Counters.Sum) -> UInt64 { counters.sums.load(sum.rawValue) }
+                let resources = state.engine?.workers[index]
+                return WorkerStatus(
+                    index: index, core: resources?.core, bursts: sum(.bursts), received: sum(.received),
+                    transmitted: sum(.transmitted), punted: sum(.punted), dropped: sum(.dropped), sleeps: sum(.sleeps),
+                    hasHugepages: resources?.hasHugepages ?? false)
+            }
+        }
+    }
+}
+
+/// The counters of all workers, added up.
+final class CounterSet: @unchecked Sendable {
+    // Replaced under the data plane's lock only.
+    private(set) var all: [Counters] = []
+
+    func replace(_ counters: [Counters]) { all = counters }
+
+    func sid(_ index: Int) -> PacketCount {
+        all.reduce(PacketCount()) {
+            $0 + PacketCount(packets: $1.sids.load(2 * index), octets: $1.sids.load(2 * index + 1))
+        }
+    }
+
+    func flow(_ index: UInt32, _ direction: FlowDirection) -> CounterSnapshot {
+        all.reduce(CounterSnapshot()) {
+            $0 + $1.snapshot(of: index, in: direction == .ingress ? $1.ingress : $1.egress)
+        }
+    }
+
+    func port(_ index: Int, _ packets: Counters.PortSum, _ octets: Counters.PortSum) -> PacketCount {
+        all.reduce(PacketCount()) {
+            $0
+                + PacketCount(
+                    packets: $1.ports.load(4 * index + packets.rawValue),
+                    octets: $1.ports.load(4 * index + octets.rawValue))
+        }
+    }
+
+    func drops(_ reason: DropReason) -> UInt64 { all.reduce(0) { $0 &+ $1.drops.load(Int(reason.rawValue)) } }
+}
+
+/// Which flow counts where.
+struct FlowRegistry {
+    struct Counter {
+        var index: UInt32
+        /// What the counters held when the flow came: indices are used again.
+        var base: CounterSnapshot
+        var order: Int
+    }
+
+    let limit: Int
+    private var counters: [Flow: Counter] = [:]
+    /// Flows that are counted on arrival, by what they look like there.
+    private var byKey: [FlowKey: Flow] = [:]
+    private var indices: [FlowDirection: IndexPool] = [.ingress: IndexPool(), .egress: IndexPool()]
+    private var counts: [FlowDirection: Int] = [:]
+    private var order = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    mutating func add(_ flow: Flow) throws(FlowError) -> UInt32 {
+        guard counters[flow] == nil else { throw .alreadyMonitored(flow) }
+        guard flow.policy.mode == .encap || flow.policy.mode == .encapRed else {
+            throw .unsupported(flow, reason: "the engine encapsulates in modes encap and encap.red")
+        }
+        let key = FlowKey(flow.policy)
+        if flow.direction == .ingress, let other = byKey[key] { throw .indistinguishable(flow, from: other) }
+        guard counts[flow.direction, default: 0] < limit else { throw .tableFull(limit: limit) }
+        let index = UInt32(indices[flow.direction]?.take() ?? 0)
+        counters[flow] = Counter(index: index, base: CounterSnapshot(), order: order)
+        counts[flow.direction, default: 0] += 1
+        order += 1
+        if flow.direction == .ingress { byKey[key] = flow }
+        return index
+    }
+
+    mutating func setBase(_ base: CounterSnapshot, of flow: Flow) { counters[flow]?.base = base }
+
+    mutating func remove(_ flow: Flow) {
+        guard let counter = counters.removeValue(forKey: flow) else { return }
+        counts[flow.direction, default: 0] -= 1
+        indices[flow.direction]?.give(Int(counter.index))
+        if flow.direction == .ingress { byKey[FlowKey(flow.policy)] = nil }
+    }
+
+    func contains(_ flow: Flow) -> Bool { counters[flow] != nil }
+
+    func counter(of flow: Flow) -> Counter? { counters[flow] }
+
+    /// In the order in which they were added.
+    var all: [(Flow, Counter)] { counters.sorted { $0.value.order < $1.value.order }.map { ($0.key, $0.value) } }
 }

@@ -2,7 +2,8 @@
 /// Why the engine ended a packet. Every packet is transmitted, punted, or dropped with one of these.
 ///
 /// Raw values index the workers' counters: dense, from 0.
-public enum DropReason: UInt8, Hashable, Sendable, CaseIterable {
+@frozen
+public enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyable {
     /// The frame ends before the header that its Ethernet type announces, or the header's length exceeds the frame.
     case truncated
     /// The version field contradicts the Ethernet type.

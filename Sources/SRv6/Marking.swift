@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The alternate-marking color of a packet (RFC 9341); not the color of an SR policy (RFC 9256).
-public enum MarkColor: UInt8, Hashable, Sendable, CaseIterable {
+@frozen
+public enum MarkColor: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyable {
     case a = 0
     case b = 1
 
