@@ -84,36 +84,34 @@ public struct Daemon: Sendable {
         }
     }
 
-    /// The color blocks that the daemon has closed.
+    /// The color blocks that the daemon has closed and keeps.
     public func blocks() throws(LabError) -> [BlockRecord] {
-        try show("blocks", as: List<BlockDocument>.self).elements.compactMap { document in
-            guard let direction = FlowDirection(rawValue: document.direction.lowercased()),
-                let segments = SegmentList(document.segments.text),
+        try show("blocks", as: [BlockDocument].self).compactMap { document in
+            guard let direction = FlowDirection(rawValue: document.direction),
+                let segments = SegmentList(document.segments.joined(separator: ",")),
                 let mode = EncapsulationMode(rawValue: document.mode)
             else { return nil }
-            let block = document.block?.value ?? 0
             return BlockRecord(
-                direction: direction, policy: Policy(segments: segments, mode: mode), block: block,
-                color: block & 1 == 0 ? .a : .b,
-                count: PacketCount(
-                    packets: UInt64(document.packets?.value ?? 0), octets: UInt64(document.octets?.value ?? 0)),
-                isComplete: document.complete ?? false)
+                direction: direction, policy: Policy(segments: segments, mode: mode), block: document.block,
+                color: document.block & 1 == 0 ? .a : .b,
+                count: PacketCount(packets: document.packets, octets: document.octets),
+                isComplete: document.complete)
         }
     }
 
     /// What all workers together have done with packets.
     public func totals() throws(LabError) -> PacketTotals {
-        try show("workers", as: List<WorkerDocument>.self).elements.reduce(into: PacketTotals()) { sum, worker in
-            sum.received += worker.received?.value ?? 0
-            sum.transmitted += worker.transmitted?.value ?? 0
-            sum.punted += worker.punted?.value ?? 0
-            sum.dropped += worker.dropped?.value ?? 0
+        try show("workers", as: [PacketTotals].self).reduce(into: PacketTotals()) { sum, worker in
+            sum.received += worker.received
+            sum.transmitted += worker.transmitted
+            sum.punted += worker.punted
+            sum.dropped += worker.dropped
         }
     }
 }
 
 /// Packets by their end. When the workers rest, those received are the sum of the others.
-public struct PacketTotals: Hashable, Sendable {
+public struct PacketTotals: Hashable, Sendable, Decodable {
     public var received = 0
     public var transmitted = 0
     public var punted = 0
@@ -122,66 +120,13 @@ public struct PacketTotals: Hashable, Sendable {
     public var isBalanced: Bool { received == transmitted + punted + dropped }
 }
 
-// The JSON form of protobuf leaves out what is zero or false, writes 64-bit numbers as text, and has lists inside a
-// message: all of it is understood, and plain JSON too.
-
-/// A list, or an object around one.
-private struct List<Element: Decodable>: Decodable {
-    var elements: [Element]
-
-    init(from decoder: any Decoder) throws {
-        if let list = try? [Element](from: decoder) {
-            elements = list
-        } else {
-            elements = try [String: [Element]](from: decoder).values.first ?? []
-        }
-    }
-}
-
 /// An element of `srv6pm show blocks --json`.
 private struct BlockDocument: Decodable {
     var direction: String
-    var segments: Segments
+    var segments: [String]
     var mode: String
-    var block: Number?
-    var packets: Number?
-    var octets: Number?
-    var complete: Bool?
-}
-
-/// An element of `srv6pm show workers --json`.
-private struct WorkerDocument: Decodable {
-    var received: Number?
-    var transmitted: Number?
-    var punted: Number?
-    var dropped: Number?
-}
-
-/// A list of SIDs, or one text with all of them.
-private struct Segments: Decodable {
-    var text: String
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let list = try? container.decode([String].self) {
-            text = list.joined(separator: ",")
-        } else {
-            text = try container.decode(String.self)
-        }
-    }
-}
-
-private struct Number: Decodable {
-    var value: Int
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let number = try? container.decode(Int.self) {
-            value = number
-        } else if let number = Int(try container.decode(String.self)) {
-            value = number
-        } else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a number")
-        }
-    }
+    var block: Int
+    var packets: UInt64
+    var octets: UInt64
+    var complete: Bool
 }
