@@ -26,9 +26,12 @@ struct InteroperabilityTests {
             let datagrams = reports.reduce(0) { $0 + $1.report.datagrams }
             for (daemon, before) in zip(daemons, before) {
                 let after = try daemon.settledTotals()
-                #expect(
-                    after.transmitted - before.transmitted >= datagrams, "\(daemon.node.node) left it to the kernel")
-                #expect(after.punted - before.punted < 100 && after.dropped == before.dropped)
+                // Two of its SIDs in a row: the one case here in which a router leaves the second look to the kernel.
+                let twice = daemon.node == chain.r2 ? reports.filter { $0.pair.number == 5 } : []
+                let left = twice.reduce(0) { $0 + $1.report.datagrams }
+                let (transmitted, punted) = (after.transmitted - before.transmitted, after.punted - before.punted)
+                #expect(transmitted >= datagrams - left, "\(daemon.node.node) left it to the kernel")
+                #expect(punted < left + 100 && after.dropped == before.dropped, "punted \(punted)")
             }
         }
     }
