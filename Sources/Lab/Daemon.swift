@@ -54,6 +54,15 @@ public struct Daemon: Sendable {
         }
     }
 
+    /// Asks the daemon to end. *Throws*: with its log when it does not end cleanly.
+    public func stop() throws(LabError) {
+        process.signal(SIGTERM)
+        let status = try process.waitForEnd(upTo: .seconds(30))
+        guard status == 0, !exists(socket) else {
+            throw .command("srv6pmd on \(node.node), asked to end,", status: status, output: process.output)
+        }
+    }
+
     /// Runs `srv6pm` with arguments. *Returns*: its output.
     @discardableResult
     public func ask(_ arguments: [String]) throws(LabError) -> String {

@@ -78,6 +78,7 @@ public struct Demo: Sendable {
         printReports(experiment, reports)
         print(verdict.text)
         if !verdict.holds { try diagnose(verdict.differing, experiment) }
+        for daemon in experiment.daemons { try daemon.stop() }
         return verdict.holds
     }
 

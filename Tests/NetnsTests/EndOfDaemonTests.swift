@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import Lab
 import SRv6
 import Testing
@@ -18,14 +17,23 @@ struct EndOfDaemonTests {
 
     @Test("SIGTERM under traffic ends it cleanly, and the kernel forwards on")
     func terminate() throws {
-        let (sent, lost, seconds) = try interruptTraffic { daemon in
-            daemon.process.signal(SIGTERM)
-            let status = try daemon.process.waitForEnd(upTo: .seconds(10))
-            #expect(status == 0, "\(daemon.process.output)")
-            #expect(!exists(daemon.socket))
-        }
+        let (sent, lost, seconds) = try interruptTraffic { try $0.stop() }
         print("SIGTERM of the daemon lost \(lost) of \(sent) packets that crossed it")
         #expect(lost * 2 * seconds <= sent)
+    }
+
+    @Test("SIGTERM while the counters are read ends it cleanly")
+    func terminateWhileReading() throws {
+        try inLaboratory { laboratory in
+            let chain = try Chain(.measurement, in: laboratory, queues: 1)
+            for attempt in 0..<8 {
+                let daemon = try Daemon(.r1, of: chain, in: laboratory, isMonitoring: true)
+                // The counters of a color are read half a second after the switch, which comes with the full second.
+                let reading = wallClock().rounded(.down) + 1.5
+                sleep(untilWallClock: reading + Double(attempt - 4) / 1000)
+                try daemon.stop()
+            }
+        }
     }
 
     /// Takes the daemon of r1 away in the middle of UDP traffic both ways. *Returns*: what iperf3 says of it.

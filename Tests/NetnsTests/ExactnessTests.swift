@@ -36,6 +36,7 @@ struct ExactnessTests {
                 #expect(sent > 1000 && lost > 5, "\(flow.pair.label): \(sent) sent, \(lost) lost prove nothing")
             }
             let expected = experiment.blocks.count * experiment.chain.flows.count
+            for daemon in experiment.daemons { try daemon.stop() }
             #expect(complete * 4 >= expected * 3, "\(complete) of \(expected) blocks are complete")
         }
     }
