@@ -76,11 +76,10 @@ public struct BlockRecorder: Sendable {
         return false
     }
 
-    /// Notes that the wall clock was set, and the block that it shows now.
+    /// Notes that the wall clock was set, and the block that it shows now. Blocks up to the next are spoiled.
     public mutating func clockStepped(to block: Int64) {
+        // Back or forward: what was read before says nothing about what comes.
         trustedFrom = block
-        lastRead = nil
-        forgetBlocks(from: block)
     }
 
     /// Takes the counters of all flows, read between two moments, and closes a block of each.
