@@ -61,7 +61,9 @@ let fullTargets: [Target] = [
         ], swiftSettings: strict),
     .executableTarget(name: "srv6pmd", dependencies: ["Agent", arguments, logging], swiftSettings: strict),
     .executableTarget(
-        name: "srv6pm", dependencies: grpc + [transport, arguments, "API", "Agent", "Bench", "Measurement", "SRv6", "Wire"],
+        name: "srv6pm", dependencies: grpc + [
+            transport, arguments, "API", "Agent", "Bench", "Dataplane", "Measurement", "Netlink", "SRv6", "Wire",
+        ],
         swiftSettings: strict),
     .testTarget(
         name: "AgentTests", dependencies: ["Agent", "API", "Measurement", "SRv6", "Wire"], swiftSettings: strict),
