@@ -65,8 +65,6 @@ struct Exchange: ~Copyable {
         guard queues[queue].room(1) > 0 else { return packet.drop(.transmitRingFull) }
         queues[queue].push(address: packet.frame &+ UInt64(packet.start), length: Int(packet.length))
         packet.verdict = .transmit
-        counters.add(1, to: .transmittedPackets, of: port)
-        counters.add(UInt64(truncatingIfNeeded: packet.length), to: .transmittedOctets, of: port)
     }
 
     /// Settles what became of a packet, once and for all.
@@ -113,7 +111,14 @@ struct Exchange: ~Copyable {
             counters.add(1, to: .bursts)
             counters.add(UInt64(truncatingIfNeeded: received), to: .received)
         }
-        for index in 0..<queues.count { queues[index].flush(&umem) }
+        for index in 0..<queues.count {
+            if queues[index].unsubmitted > 0 {
+                let port = queues[index].port
+                counters.add(UInt64(truncatingIfNeeded: queues[index].unsubmitted), to: .transmittedPackets, of: port)
+                counters.add(UInt64(truncatingIfNeeded: queues[index].unsubmittedOctets), to: .transmittedOctets, of: port)
+            }
+            queues[index].flush(&umem)
+        }
     }
 
     /// Waits for packets: in `poll`, or by letting the kernel's busy polling drive the ports.
