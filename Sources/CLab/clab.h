@@ -2,7 +2,10 @@
 // What the laboratory needs of Linux beyond the C library that Swift sees. One line each, no logic.
 #pragma once
 #include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 

@@ -39,6 +39,15 @@ func readText(_ descriptor: Int32) -> String {
     return String(decoding: octets, as: UTF8.self)
 }
 
+/// Whether there is something at a path.
+public func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+/// Octets of a file, nil when there is none.
+public func fileSize(_ path: String) -> Int? {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 ? Int(status.st_size) : nil
+}
+
 /// The text of a file, nil when it cannot be opened.
 public func contents(of path: String) -> String? {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)

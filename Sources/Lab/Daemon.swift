@@ -58,7 +58,7 @@ public struct Daemon: Sendable {
                 if let status = process.status {
                     throw .command("srv6pmd on \(node.node)", status: status, output: process.output)
                 }
-                return unsafe access(socket, F_OK) == 0 && (try? show("ports")) != nil
+                return exists(socket) && (try? show("ports")) != nil
             }
         } catch .timeout(let what) {
             throw .timeout("\(what); its log:\n\(process.output)")
@@ -84,60 +84,49 @@ public struct Daemon: Sendable {
         }
     }
 
-    /// The color blocks that the daemon has closed.
+    /// The color blocks that the daemon has closed and keeps.
     public func blocks() throws(LabError) -> [BlockRecord] {
         try show("blocks", as: [BlockDocument].self).compactMap { document in
-            guard let direction = FlowDirection(rawValue: document.direction.lowercased()),
-                let segments = SegmentList(document.segments.text),
+            guard let direction = FlowDirection(rawValue: document.direction),
+                let segments = SegmentList(document.segments.joined(separator: ",")),
                 let mode = EncapsulationMode(rawValue: document.mode)
             else { return nil }
             return BlockRecord(
-                direction: direction, policy: Policy(segments: segments, mode: mode), block: document.block.value,
-                color: document.block.value & 1 == 0 ? .a : .b,
-                count: PacketCount(
-                    packets: UInt64(document.packets.value), octets: UInt64(document.octets.value)),
+                direction: direction, policy: Policy(segments: segments, mode: mode), block: document.block,
+                color: document.block & 1 == 0 ? .a : .b,
+                count: PacketCount(packets: document.packets, octets: document.octets),
                 isComplete: document.complete)
         }
     }
+
+    /// What all workers together have done with packets.
+    public func totals() throws(LabError) -> PacketTotals {
+        try show("workers", as: [PacketTotals].self).reduce(into: PacketTotals()) { sum, worker in
+            sum.received += worker.received
+            sum.transmitted += worker.transmitted
+            sum.punted += worker.punted
+            sum.dropped += worker.dropped
+        }
+    }
+}
+
+/// Packets by their end. When the workers rest, those received are the sum of the others.
+public struct PacketTotals: Hashable, Sendable, Decodable {
+    public var received = 0
+    public var transmitted = 0
+    public var punted = 0
+    public var dropped = 0
+
+    public var isBalanced: Bool { received == transmitted + punted + dropped }
 }
 
 /// An element of `srv6pm show blocks --json`.
 private struct BlockDocument: Decodable {
     var direction: String
-    var segments: Segments
+    var segments: [String]
     var mode: String
-    var block: Number
-    var packets: Number
-    var octets: Number
+    var block: Int
+    var packets: UInt64
+    var octets: UInt64
     var complete: Bool
-
-    /// A list of SIDs, or one text with all of them.
-    struct Segments: Decodable {
-        var text: String
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if let list = try? container.decode([String].self) {
-                text = list.joined(separator: ",")
-            } else {
-                text = try container.decode(String.self)
-            }
-        }
-    }
-
-    /// A number, which the JSON form of a 64-bit protobuf field writes as text.
-    struct Number: Decodable {
-        var value: Int
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if let number = try? container.decode(Int.self) {
-                value = number
-            } else if let number = Int(try container.decode(String.self)) {
-                value = number
-            } else {
-                throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a number")
-            }
-        }
-    }
 }

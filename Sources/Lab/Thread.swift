@@ -22,11 +22,3 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
     precondition(code == 0, "out of threads")
     return thread
 }
-
-/// Runs `body` on a thread of its own and waits for it without blocking a thread of the concurrency pool.
-public func offPool<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        let thread = startThread { continuation.resume(with: Result(catching: body)) }
-        pthread_detach(thread)
-    }
-}
