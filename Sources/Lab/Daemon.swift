@@ -68,7 +68,7 @@ public struct Daemon: Sendable {
     /// Runs `srv6pm --socket S` with arguments. *Returns*: its output.
     @discardableResult
     public func ask(_ arguments: [String]) throws(LabError) -> String {
-        try check([client, "--socket", socket] + arguments)
+        try check([client] + arguments + ["--socket", socket])
     }
 
     /// `srv6pm show` in words for people.
