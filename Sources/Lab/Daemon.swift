@@ -65,7 +65,7 @@ public struct Daemon: Sendable {
         }
     }
 
-    /// Runs `srv6pm --socket S` with arguments. *Returns*: its output.
+    /// Runs `srv6pm` with arguments. *Returns*: its output.
     @discardableResult
     public func ask(_ arguments: [String]) throws(LabError) -> String {
         try check([client] + arguments + ["--socket", socket])

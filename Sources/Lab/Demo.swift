@@ -133,7 +133,9 @@ public struct Demo: Sendable {
     }
 
     private func printReports(_ experiment: LossExperiment, _ reports: [Stream.Report?]) {
-        print("\niperf3's own count, over its whole run, a few seconds longer at both ends:\n")
+        print(
+            "\niperf3's own count, over its whole run (a few seconds more at both ends; a receiver that the machine lets wait\nmay lose some itself, in its socket):\n"
+        )
         for (stream, report) in zip(experiment.streams, reports) {
             let words = report.map { report in
                 stream.pair.isTCP

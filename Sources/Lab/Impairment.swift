@@ -89,7 +89,8 @@ public final class Impairment: Sendable {
 /// Attaches a TC program to the ingress of a device of this thread's namespace.
 private func attach(_ program: Int32, to device: String) throws(LabError) {
     var hook = bpf_tc_hook()
-    hook.sz = MemoryLayout<bpf_tc_hook>.size
+    // libbpf wants every octet behind the last field that it knows to be zero, and Swift leaves padding as it is.
+    hook.sz = end(of: \bpf_tc_hook.parent)
     hook.ifindex = unsafe Int32(bitPattern: if_nametoindex(device))
     hook.attach_point = BPF_TC_INGRESS
     let made = unsafe bpf_tc_hook_create(&hook)
@@ -97,10 +98,16 @@ private func attach(_ program: Int32, to device: String) throws(LabError) {
         throw .system(SystemError("make the ingress hook of \(device)", code: -made))
     }
     var options = bpf_tc_opts()
-    options.sz = MemoryLayout<bpf_tc_opts>.size
+    options.sz = end(of: \bpf_tc_opts.priority)
     options.prog_fd = program
     let code = unsafe bpf_tc_attach(&hook, &options)
     guard code == 0 else { throw .system(SystemError("attach the lossy program to \(device)", code: -code)) }
+}
+
+/// Octets of a structure up to the end of a field.
+private func end<Structure, Field>(of field: KeyPath<Structure, Field>) -> Int {
+    guard let offset = MemoryLayout<Structure>.offset(of: field) else { preconditionFailure("not a stored field") }
+    return offset + MemoryLayout<Field>.size
 }
 
 extension FlowKey {

@@ -34,12 +34,14 @@ public struct LossExperiment: Sendable {
                     chain.daemonConfiguration(of: node, socket: socket, workers: workers)
                 })
         }
+        let started = Int(wallClock() / blockPeriod)
         report("Pinging along all paths")
         try chain.warmUp()
         report("Starting iperf3 on \(chain.flows.count) flows")
         truth = TruthReader(impairment, keys: chain.flows.map(\.key))
-        streams = try startStreams(on: chain, seconds: blockCount + 8, through: impairment, in: laboratory)
-        let first = Int(wallClock() / blockPeriod) + 1
+        streams = try startStreams(on: chain, seconds: blockCount + 10, through: impairment, in: laboratory)
+        // A block is complete when both colors were read before it, which takes three from the start of the daemons.
+        let first = max(Int(wallClock() / blockPeriod) + 1, started + 3)
         blocks = first..<first + blockCount
         ledger = Ledger(chain, truth: truth)
         self.chain = chain
