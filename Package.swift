@@ -67,7 +67,10 @@ let fullTargets: [Target] = [
         ],
         swiftSettings: strict),
     .testTarget(
-        name: "AgentTests", dependencies: ["Agent", "API", "Measurement", "SRv6", "Wire"], swiftSettings: strict),
+        name: "AgentTests",
+        dependencies: grpc + [
+            transport, logging, "srv6pm", "srv6pmd", "Agent", "API", "Dataplane", "Measurement", "SRv6", "Wire",
+        ], swiftSettings: strict),
 ]
 
 let package = Package(
