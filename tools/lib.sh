@@ -16,5 +16,8 @@ die() {
 # Whether dotted version $1 is at least $2.
 at_least() { [[ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" == "$2" ]]; }
 
+# Where the tests of the rooms below gRPC are built.
+core=.build-core
+
 # The directory of the compiled products, also before the first build.
 products() { printf '.build/%s/release' "$(clang -print-target-triple)"; }

@@ -6,21 +6,31 @@ import SRv6
 /// Directories in which compiled BPF objects may lie, in order.
 private func bpfDirectories() -> [String] {
     if let given = unsafe getenv("SRV6PM_BPF_DIR") { return [unsafe String(cString: given)] }
+    return programDirectories().flatMap { ["\($0)/bpf", "\($0)/../lib/srv6pm/bpf"] }
+}
+
+/// Directories in which the project's programs may lie, in order: that of the running executable first. A test runs
+/// inside a bundle, or inside a runner elsewhere that was given the bundle; the programs are built in `.build/release`
+/// of a directory above it.
+func programDirectories() -> [String] {
     var directories: [String] = []
-    // A test runs inside a bundle beside the executables, or inside a runner elsewhere that was given the bundle.
+    if let given = unsafe getenv("SRV6PM_BIN") { directories.append(unsafe String(cString: given)) }
     for path in [executablePath()] + CommandLine.arguments {
-        guard let slash = path.lastIndex(of: "/") else { continue }
-        let directory = path[..<slash]
-        directories += ["\(directory)/bpf", "\(directory)/../lib/srv6pm/bpf"]
+        var rest = path[...]
+        while let slash = rest.lastIndex(of: "/") {
+            rest = rest[..<slash]
+            directories += [String(rest), "\(rest)/.build/release"]
+        }
     }
     return directories
 }
 
-/// The path of a compiled BPF object: `SRV6PM_BPF_DIR`, or `bpf` beside the executable, or `../lib/srv6pm/bpf`.
+/// The path of a compiled BPF object: in `SRV6PM_BPF_DIR`, or `bpf` beside the programs, or
+/// `../lib/srv6pm/bpf`.
 public func bpfObject(_ name: String) throws(LabError) -> String {
     let candidates = bpfDirectories().map { "\($0)/\(name).bpf.o" }
     for path in candidates where unsafe access(path, R_OK) == 0 { return path }
-    throw .missing("\(name).bpf.o is not there; tools/build makes it. Looked for \(candidates.joined(separator: ", "))")
+    throw .missing("\(name).bpf.o is neither beside the program nor in ../lib/srv6pm/bpf; tools/build makes it")
 }
 
 /// The path of the running executable.

@@ -6,18 +6,7 @@ import SRv6
 /// The path of one of the project's programs: in `SRV6PM_BIN`, or beside this executable, or above the bundle that
 /// a test runs in.
 public func program(_ name: String) throws(LabError) -> String {
-    var directories: [String] = []
-    if let given = unsafe getenv("SRV6PM_BIN") { directories.append(unsafe String(cString: given)) }
-    for path in [executablePath()] + CommandLine.arguments {
-        var rest = path[...]
-        while let slash = rest.lastIndex(of: "/") {
-            rest = rest[..<slash]
-            directories += [String(rest), "\(rest)/.build/release"]
-        }
-    }
-    for directory in directories where unsafe access("\(directory)/\(name)", X_OK) == 0 {
-        return "\(directory)/\(name)"
-    }
+    for path in programDirectories().map({ "\($0)/\(name)" }) where unsafe access(path, X_OK) == 0 { return path }
     throw .missing("the program \(name) is not there; tools/build makes it")
 }
 

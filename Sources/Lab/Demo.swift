@@ -134,8 +134,12 @@ public struct Demo: Sendable {
 
     private func printReports(_ experiment: LossExperiment, _ reports: [Stream.Report?]) {
         print(
-            "\niperf3's own count, over its whole run (a few seconds more at both ends; a receiver that the machine lets wait\nmay lose some itself, in its socket):\n"
-        )
+            """
+
+            iperf3's own count over its whole run, which is a few seconds longer. A receiver that the machine lets wait may
+            lose some itself, in its socket.
+
+            """)
         for (stream, report) in zip(experiment.streams, reports) {
             let words = report.map { report in
                 stream.pair.isTCP

@@ -52,7 +52,12 @@ public final class Laboratory: Sendable {
 
     /// Starts a process in a namespace, its output to a log in the directory. It ends with the laboratory.
     public func start(_ arguments: [String], as name: String, in namespace: Namespace) throws(LabError) -> Child {
-        let path = "\(directory)/\(name).log"
+        var path = "\(directory)/\(name).log"
+        var count = 1
+        while exists(path) {
+            count += 1
+            path = "\(directory)/\(name)-\(count).log"
+        }
         let log = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         guard log >= 0, null >= 0 else { throw .system(SystemError("open \(path)", code: errno)) }

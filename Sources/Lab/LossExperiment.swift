@@ -90,7 +90,7 @@ func startStreams(
                 bitsPerSecond: 3_000_000, length: 500 + 100 * flow.pair.number, burst: flow.pair.number == 4 ? 20 : 1)
         return (pair: flow.pair, load: load)
     }
-    let streams = try Stream.start(loads, seconds: seconds, on: chain, in: laboratory)
+    let streams = try Stream.start(loads, .seconds(seconds), on: chain, in: laboratory)
     for (flow, stream) in zip(chain.flows, streams) {
         let before = try impairment.counts(of: flow.key).seenPackets
         try wait(for: "traffic from \(flow.pair.label)") { () throws(LabError) in

@@ -17,6 +17,20 @@ public struct Load: Hashable, Sendable {
     }
 }
 
+/// How long traffic lasts.
+public enum Extent: Hashable, Sendable {
+    case seconds(Int)
+    /// Datagrams, or writes of a TCP stream: so many however long the machine lets them wait.
+    case packets(Int)
+
+    fileprivate var arguments: [String] {
+        switch self {
+        case .seconds(let count): ["--time", "\(count)"]
+        case .packets(let count): ["--blockcount", "\(count)"]
+        }
+    }
+}
+
 /// iperf3 from one end of a chain to the other.
 public struct Stream: Sendable {
     /// What iperf3 itself has counted.
@@ -31,9 +45,9 @@ public struct Stream: Sendable {
     private let server: Child
     private let client: Child
 
-    /// Starts all servers, waits until they listen, and starts clients that send for `seconds`.
+    /// Starts all servers, waits until they listen, and starts clients.
     public static func start(
-        _ loads: [(pair: Chain.Pair, load: Load)], seconds: Int, on chain: Chain, in laboratory: Laboratory
+        _ loads: [(pair: Chain.Pair, load: Load)], _ extent: Extent, on chain: Chain, in laboratory: Laboratory
     ) throws(LabError) -> [Stream] {
         var servers: [Child] = []
         for (pair, _) in loads {
@@ -50,21 +64,21 @@ public struct Stream: Sendable {
             }
         }
         for (server, (pair, load)) in zip(servers, loads) {
-            streams.append(try Stream(pair, load, server: server, seconds: seconds, on: chain, in: laboratory))
+            streams.append(try Stream(pair, load, server: server, extent, on: chain, in: laboratory))
         }
         return streams
     }
 
     private init(
-        _ pair: Chain.Pair, _ load: Load, server: Child, seconds: Int, on chain: Chain, in laboratory: Laboratory
+        _ pair: Chain.Pair, _ load: Load, server: Child, _ extent: Extent, on chain: Chain, in laboratory: Laboratory
     ) throws(LabError) {
         let rate = load.burst > 1 ? "\(load.bitsPerSecond)/\(load.burst)" : "\(load.bitsPerSecond)"
         client = try laboratory.start(
             [
                 "iperf3", "--client", "\(pair.destination)", "--bind", "\(pair.source)", "--port", "\(pair.port)",
                 "--json",
-                "--time", "\(seconds)", "--bitrate", rate, "--length", "\(load.length)",
-            ] + (pair.isTCP ? [] : ["--udp"]), as: "iperf3-\(pair.name)-client",
+                "--bitrate", rate, "--length", "\(load.length)",
+            ] + extent.arguments + (pair.isTCP ? [] : ["--udp"]), as: "iperf3-\(pair.name)-client",
             in: chain.hosts(of: pair).sender)
         self.server = server
         self.pair = pair

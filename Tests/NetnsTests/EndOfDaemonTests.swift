@@ -40,7 +40,7 @@ struct EndOfDaemonTests {
             let loads = (chain.flows.map(\.pair) + chain.plain).map { pair in
                 (pair: pair, load: Load(bitsPerSecond: 800_000, length: 400))
             }
-            let streams = try Lab.Stream.start(loads, seconds: result.seconds, on: chain, in: laboratory)
+            let streams = try Lab.Stream.start(loads, .seconds(result.seconds), on: chain, in: laboratory)
             let before = try chain.h3.statistic("rx_packets", of: "h3-r3")
             try wait(for: "traffic") { () throws(LabError) in
                 try chain.h3.statistic("rx_packets", of: "h3-r3") > before + 2000

@@ -21,14 +21,17 @@ struct InteroperabilityTests {
             let pairs = chain.flows.map(\.pair) + chain.plain
             let reports = try exchange(pairs, on: chain, in: laboratory)
             for (pair, report) in reports {
-                #expect(report.datagrams > 100 && report.lost == 0, "\(pair.label) \(pair.title): \(report)")
+                #expect(report.datagrams == 150 && report.lost == 0, "\(pair.label) \(pair.title): \(report)")
             }
             let datagrams = reports.reduce(0) { $0 + $1.report.datagrams }
             for (daemon, before) in zip(daemons, before) {
                 let after = try daemon.settledTotals()
-                #expect(
-                    after.transmitted - before.transmitted >= datagrams, "\(daemon.node.node) left it to the kernel")
-                #expect(after.punted - before.punted < 100 && after.dropped == before.dropped)
+                // Two of its SIDs in a row: the one case here in which a router leaves the second look to the kernel.
+                let twice = daemon.node == chain.r2 ? reports.filter { $0.pair.number == 5 } : []
+                let left = twice.reduce(0) { $0 + $1.report.datagrams }
+                let (transmitted, punted) = (after.transmitted - before.transmitted, after.punted - before.punted)
+                #expect(transmitted >= datagrams - left, "\(daemon.node.node) left it to the kernel")
+                #expect(punted < left + 100 && after.dropped == before.dropped, "punted \(punted)")
             }
         }
     }
@@ -62,7 +65,8 @@ struct InteroperabilityTests {
                 let list = flow.policy.segments.segments.map(\.description)
                 // Every SID of r2 is done with: the destination is the last one.
                 #expect(packet.destination == list.last)
-                #expect(packet.hopLimit == inner.hopLimit - (list.count == 1 ? 2 : list.count))
+                // Less one at the headend, less one at r2, also when r2 has two SIDs in a row: the kernel's way.
+                #expect(packet.hopLimit == inner.hopLimit - 2)
                 #expect(packet.isWhole && inner.isWhole && inner.areChecksumsRight)
                 #expect((packet.srh?.segmentsLeft ?? 0) == 0)
                 if list.count > 1 {

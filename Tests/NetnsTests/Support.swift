@@ -8,6 +8,8 @@ import Wire
 extension Trait where Self == ConditionTrait {
     static var needsRoot: Self { .enabled(if: geteuid() == 0, "network namespaces need root") }
 
+    static var needsBPF: Self { .enabled(if: (try? bpfObject("impair")) != nil, "tools/build has not been run") }
+
     static var needsDaemon: Self {
         .enabled(
             if: (try? program("srv6pmd")) != nil && (try? program("srv6pm")) != nil, "tools/build has not been run")
@@ -60,19 +62,14 @@ extension Daemon {
     }
 }
 
-/// Drives UDP along pairs for about a second. *Returns*: datagrams sent and lost, by iperf3's count, per pair.
+/// Drives `count` datagrams along each of some pairs, at a modest pace. *Returns*: what iperf3 counted of each.
 func exchange(
-    _ pairs: [Chain.Pair], on chain: Chain, in laboratory: Laboratory, seconds: Int = 1
+    _ pairs: [Chain.Pair], count: Int = 150, on chain: Chain, in laboratory: Laboratory
 ) throws -> [(pair: Chain.Pair, report: Lab.Stream.Report)] {
-    let load = Load(bitsPerSecond: 600_000, length: 500)
-    let loads = pairs.map { pair in
-        var pair = pair
-        pair.isTCP = false
-        return (pair: pair, load: load)
-    }
-    let streams = try Lab.Stream.start(loads, seconds: seconds, on: chain, in: laboratory)
+    let loads = pairs.map { (pair: $0, load: Load(bitsPerSecond: 600_000, length: 500)) }
+    let streams = try Lab.Stream.start(loads, .packets(count), on: chain, in: laboratory)
     return try streams.map { stream in
-        let report = try stream.finish(upTo: .seconds(seconds + 20))
+        let report = try stream.finish(upTo: .seconds(30))
         return (stream.pair, try #require(report, "no report of iperf3 from \(stream.pair.label)"))
     }
 }
