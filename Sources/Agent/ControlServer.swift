@@ -20,20 +20,20 @@ package struct ControlServer: Sendable {
     /// Serves until ``stop()`` or until the task is cancelled; calls `whenReady` once the socket answers.
     package func run(whenReady: @escaping @Sendable () -> Void) async throws {
         try UnixSocket.prepare(path)
-        // The transport binds, and between bind and chmod the socket would be open to others.
-        let mask = umask(0o177)
         defer { unsafe _ = unlink(path) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.serve() }
             do {
                 _ = try await server.listeningAddress
             } catch {
-                umask(mask)
                 // What `serve` throws says why.
                 try await group.next()
                 throw error
             }
-            umask(mask)
+            // Nobody but the owner could connect before either, unless the process has an umask that lets others write.
+            guard unsafe chmod(path, 0o600) == 0 else {
+                throw SystemError("restrict \(path) to its owner", code: errno)
+            }
             whenReady()
             try await group.next()
         }

@@ -22,11 +22,13 @@ package enum UnixSocket {
             return errno == ENOENT ? .nothing : .unreachable(code: errno)
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else { return .otherFile }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, kind, 0)
         guard descriptor >= 0 else { return .unreachable(code: errno) }
         defer { close(descriptor) }
         let result = unsafe withAddress(path) { unsafe connect(descriptor, $0, $1) }
-        if result == 0 { return .listener }
+        // EAGAIN: somebody listens, and has not taken those who came before.
+        if result == 0 || errno == EAGAIN { return .listener }
         return errno == ECONNREFUSED ? .stale : .unreachable(code: errno)
     }
 
@@ -36,7 +38,10 @@ package enum UnixSocket {
         var parent = ""
         for part in directory {
             parent += "/\(part)"
-            guard unsafe mkdir(parent, 0o755) == 0 || errno == EEXIST else {
+            if unsafe mkdir(parent, 0o755) == 0 {
+                // Whatever the umask: clients of other users are to be told that they may not, not that it is not there.
+                guard unsafe chmod(parent, 0o755) == 0 else { throw SystemError("open \(parent)", code: errno) }
+            } else if errno != EEXIST {
                 throw SystemError("create the directory \(parent)", code: errno)
             }
         }

@@ -37,6 +37,7 @@ static inline void cxdp_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 static inline void cxdp_pause(void) { __builtin_ia32_pause(); }
 
 // GNU extensions whose declarations glibc hides without _GNU_SOURCE.
+extern int pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set);
 extern int pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *set);
 extern int pthread_setname_np(pthread_t thread, const char *name);
 extern int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);

@@ -6,15 +6,16 @@ import Wire
 enum Classify {
     /// Fetches what the lookup will touch first.
     @inline(__always)
-    static func prefetch(_ packet: Packet, _ tables: borrowing TableCopy) {
-        guard packet.isIPv6 else { return }
+    static func prefetch(_ packet: borrowing Packet, _ tables: borrowing TableCopy) {
+        // A small table is in the cache already.
+        guard tables.localSIDs.count > 1024, packet.isIPv6 else { return }
         tables.localSIDs.prefetch(IPv6Address(high: packet.destination.high, low: packet.destination.low), tag: 0)
     }
 
     @inline(__always)
     static func classify(_ packet: inout Packet, _ tables: borrowing TableCopy) {
         guard packet.isIPv6 ? tables.forwards6 : tables.forwards4 else { return packet.punt() }
-        let entry = tables.entries[Int(lookup(packet, tables))]
+        let entry = lookup(packet, tables)
         packet.key = packet.destination
         packet.table = UInt16(truncatingIfNeeded: packet.isIPv6 ? TableCopy.main6 : TableCopy.main4)
         packet.object = entry.object
@@ -30,16 +31,20 @@ enum Classify {
     }
 
     @inline(__always)
-    private static func lookup(_ packet: Packet, _ tables: borrowing TableCopy) -> UInt32 {
-        guard packet.isIPv6 else { return tables.fib.lookup(packet.destination, table: TableCopy.main4) }
-        let destination = IPv6Address(high: packet.destination.high, low: packet.destination.low)
-        let sid = tables.localSIDs.lookup(destination, tag: 0)
-        return sid != AddressTable.none ? sid : tables.fib.lookup(packet.destination, table: TableCopy.main6)
+    private static func lookup(_ packet: borrowing Packet, _ tables: borrowing TableCopy) -> ForwardingEntry {
+        var slot = TableCopy.main4
+        if packet.isIPv6 {
+            let destination = IPv6Address(high: packet.destination.high, low: packet.destination.low)
+            let sid = tables.localSIDs.lookup(destination, tag: 0)
+            if sid != AddressTable.none { return ForwardingEntry(value: sid) }
+            slot = TableCopy.main6
+        }
+        return ForwardingEntry(value: tables.fib.lookup(packet.destination, table: slot))
     }
 
     /// The packet's own destination as a neighbor's address.
     @inline(__always)
-    private static func neighbor(_ packet: Packet) -> IPv6Address {
+    private static func neighbor(_ packet: borrowing Packet) -> IPv6Address {
         packet.isIPv6
             ? IPv6Address(high: packet.destination.high, low: packet.destination.low)
             : IPAddress.v4(IPv4Address(UInt32(truncatingIfNeeded: packet.destination.high >> 32))).mapped
@@ -52,7 +57,7 @@ enum Resolve {
     /// the kernel with the packet as it came.
     @inline(__always)
     static func resolve(_ packet: inout Packet, _ tables: borrowing TableCopy) {
-        let entry = tables.entries[Int(tables.fib.lookup(packet.key, table: Int(packet.table)))]
+        let entry = ForwardingEntry(value: tables.fib.lookup(packet.key, table: Int(packet.table)))
         switch entry.kind {
         case .gateway, .connected: take(entry, neighbor: packet.neighbor, &packet, tables)
         case .blackhole: packet.drop(.blackhole)

@@ -11,7 +11,8 @@ public struct DataplaneConfiguration: Hashable, Sendable {
         case busyPoll = "busy-poll"
     }
 
-    /// Whether to ask the driver for zero-copy.
+    /// Whether to ask the drivers for zero-copy. A worker's ports share their frames, so one port that copies makes
+    /// all of them copy.
     public enum ZeroCopy: String, Hashable, Sendable, CaseIterable {
         /// Try, fall back to copying.
         case auto

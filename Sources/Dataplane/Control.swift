@@ -67,8 +67,6 @@ struct Control {
     private var slots: [TableID: Int] = [:]
     private var slotCount = 2
 
-    private var entries: [ForwardingEntry: (index: Int, references: Int)] = [:]
-    private var entryIndices = IndexPool(first: TableCopy.kernelEntry + 1)
     private(set) var policies: [Policy: PolicyState] = [:]
     private var policyIndices = IndexPool()
     private var templates = TemplateArena()
@@ -266,12 +264,10 @@ struct Control {
         let old = installed[place]
         let new = routes[place]?.first.map { resolve($0, at: place) }
         if let new {
-            let index = retain(new.entry)
             changes.append(
                 .route(
-                    slot: place.slot, key: FIBKey(place.prefix.address), length: place.prefix.length,
-                    entry: UInt32(index)))
-            if isMainSID(new, place) { changes.append(.localSID(place.prefix.address.mapped, entry: UInt32(index))) }
+                    slot: place.slot, key: FIBKey(place.prefix.address), length: place.prefix.length, entry: new.entry))
+            if isMainSID(new, place) { changes.append(.localSID(place.prefix.address.mapped, entry: new.entry)) }
         } else if old != nil {
             changes.append(
                 .routeRemoved(slot: place.slot, key: FIBKey(place.prefix.address), length: place.prefix.length))
@@ -291,7 +287,6 @@ struct Control {
     }
 
     private mutating func release(_ old: Installed, at place: Place, keeping new: Installed?) {
-        release(old.entry)
         if let gateway = old.gateway {
             adjacencies[gateway]?.references -= 1
             releaseAdjacency(gateway)
@@ -343,29 +338,7 @@ struct Control {
         return Installed(entry: ForwardingEntry(kind: .encapsulate, object: UInt32(index)), policy: policy, link: link)
     }
 
-    // MARK: Entries, policies, SIDs
-
-    private mutating func retain(_ entry: ForwardingEntry) -> Int {
-        if entry == .kernel { return TableCopy.kernelEntry }
-        if let held = entries[entry] {
-            entries[entry] = (held.index, held.references + 1)
-            return held.index
-        }
-        let index = entryIndices.take()
-        entries[entry] = (index, 1)
-        changes.append(.entry(index: index, entry))
-        return index
-    }
-
-    private mutating func release(_ entry: ForwardingEntry) {
-        guard let held = entries[entry] else { return }
-        if held.references > 1 {
-            entries[entry] = (held.index, held.references - 1)
-        } else {
-            entries[entry] = nil
-            entryIndices.give(held.index)
-        }
-    }
+    // MARK: Policies and SIDs
 
     /// Puts a policy into the tables, with the tunnel source and the flow as they are now.
     private mutating func install(_ policy: Policy, _ state: PolicyState) {
@@ -452,10 +425,8 @@ struct Control {
 
 /// Small numbers, given out lowest first and used again.
 struct IndexPool {
-    private var next: Int
+    private var next = 0
     private var free: [Int] = []
-
-    init(first: Int = 0) { next = first }
 
     mutating func take() -> Int {
         if let index = free.popLast() { return index }

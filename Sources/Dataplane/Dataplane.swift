@@ -59,7 +59,7 @@ public final class Dataplane: FlowCounting, Sendable {
                     configuration, tables: state.tables.reader, links: Array(state.control.links.values),
                     color: state.color, report: report)
                 for address in state.control.addresses.keys { engine.setLocal(address, true) }
-                state.counters.replace(engine.counters)
+                state.counters.replace(engine.counts)
                 state.engine = engine
                 return .success(())
             } catch {
@@ -74,7 +74,7 @@ public final class Dataplane: FlowCounting, Sendable {
         let result: Result<MemoryDriver, SystemError> = state.withLock { state in
             do throws(SystemError) {
                 let parts = try MemoryEngine(configuration, tables: state.tables.reader, color: state.color)
-                state.counters.replace([parts.counters])
+                state.counters.replace([parts.resources.counts])
                 state.engine = Engine(inMemory: parts.resources)
                 return .success(parts.driver)
             } catch {
@@ -258,10 +258,12 @@ public final class Dataplane: FlowCounting, Sendable {
 
 /// The counters of all workers, added up.
 final class CounterSet: @unchecked Sendable {
-    // Replaced under the data plane's lock only.
-    private(set) var all: [Counters] = []
+    // Replaced under the data plane's lock only. Keeps the memory: the last counts can be read after the end.
+    private var memory: [CounterMemory] = []
 
-    func replace(_ counters: [Counters]) { all = counters }
+    func replace(_ counts: [CounterMemory]) { memory = counts }
+
+    var all: [Counters] { memory.map(\.counters) }
 
     func sid(_ index: Int) -> PacketCount {
         all.reduce(PacketCount()) {

@@ -23,7 +23,7 @@ final class Engine {
     private var threads: [WorkerThread] = []
 
     var clocks: [BurstClock] { workers.map(\.clock) }
-    var counters: [Counters] { workers.map(\.counters) }
+    var counts: [CounterMemory] { workers.map(\.counts) }
 
     /// The parts of an engine without threads.
     init(inMemory resources: WorkerResources) {
@@ -148,10 +148,30 @@ struct PortPlan {
     }
 }
 
-/// What outlives a worker's thread: its counters, its clock, its sockets.
-final class WorkerResources {
+/// A worker's cells: burst clock, counters, and what the control side tells it.
+final class CounterMemory {
     let clock: BurstClock
     let counters: Counters
+    private let region: Region
+    private let sharedOffset: Int
+
+    init(maximumFlows: Int) throws(SystemError) {
+        // Touched only where flows are: ordinary pages, which the kernel gives one by one.
+        sharedOffset = Counters.byteCount(maximumFlows: maximumFlows)
+        region = try Region(byteCount: sharedOffset + SharedState.byteCount, hugepages: false)
+        clock = BurstClock(region)
+        counters = Counters(region, maximumFlows: maximumFlows)
+    }
+
+    func sharedState(marking: MarkingScheme, waits: PollSet) -> SharedState {
+        SharedState(region, byteOffset: sharedOffset, marking: marking, waits: waits)
+    }
+}
+
+/// What outlives a worker's thread: its counters, its clock, its sockets.
+final class WorkerResources {
+    /// Kept by whoever reads the counters, after the worker's end too.
+    let counts: CounterMemory
     let shared: SharedState
     /// Sockets by port, with the queue that each is bound to.
     let sockets: [String: [(queue: Int, socket: XDPSocket)]]
@@ -160,7 +180,6 @@ final class WorkerResources {
     let hasHugepages: Bool
     var core: Int?
     private let index: Int
-    private let region: Region
     private let waits: PollSet
     private let wakeup: Int32
 
@@ -172,17 +191,16 @@ final class WorkerResources {
         self.sockets = sockets
         self.busyPorts = busyPorts
         self.hasHugepages = hasHugepages
-        // Counters are touched only where flows are: ordinary pages, which the kernel gives one by one.
-        let counterBytes = Counters.byteCount(maximumFlows: configuration.maximumFlows)
-        region = try Region(byteCount: counterBytes + SharedState.byteCount, hugepages: false)
+        counts = try CounterMemory(maximumFlows: configuration.maximumFlows)
         wakeup = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
         guard wakeup >= 0 else { throw SystemError("make an eventfd", code: errno) }
         let descriptors = sockets.values.flatMap { $0.map(\.socket.rings.descriptor) }
         waits = PollSet(descriptors + [wakeup])
-        clock = BurstClock(region)
-        counters = Counters(region, maximumFlows: configuration.maximumFlows)
-        shared = SharedState(region, byteOffset: counterBytes, marking: configuration.marking, waits: waits)
+        shared = counts.sharedState(marking: configuration.marking, waits: waits)
     }
+
+    var clock: BurstClock { counts.clock }
+    var counters: Counters { counts.counters }
 
     deinit { close(wakeup) }
 
@@ -211,7 +229,6 @@ final class WorkerBuilder {
     private let configuration: DataplaneConfiguration
     private let plan: [PortPlan]
     private var umem: Umem?
-    private let registration: UmemRegistration
 
     init(
         _ configuration: DataplaneConfiguration, index: Int, core: Int?, plan: [PortPlan], report: Dataplane.Report
@@ -226,28 +243,53 @@ final class WorkerBuilder {
         let frames = max(queueCount, 1) * 2 * configuration.ringSize
         let umem = try Umem(
             frameCount: frames, hugepages: configuration.hugepages, node: node.flatMap { $0 >= 0 ? $0 : nil })
-        registration = try UmemRegistration(
-            umem.region, byteCount: frames * Umem.frameByteCount, ringSize: configuration.ringSize)
         let hasHugepages = umem.region.isHuge
+        let sockets = try Self.openSockets(umem.region, frames: frames, configuration, index: index, plan: plan)
         self.umem = consume umem
-        var sockets: [String: [(queue: Int, socket: XDPSocket)]] = [:]
         var busyPorts: Set<String> = []
-        for (port, wanted) in zip(plan, configuration.ports) {
-            for queue in stride(from: index, to: port.queueCount, by: workers) {
-                let socket = try XDPSocket(
-                    interface: port.name, queue: queue, umem: registration, ringSize: configuration.ringSize,
-                    zeroCopy: wanted.zeroCopy)
-                sockets[port.name, default: []].append((queue, socket))
-                guard wanted.polling == .busyPoll else { continue }
+        for wanted in configuration.ports where wanted.polling == .busyPoll {
+            for (_, socket) in sockets[wanted.name] ?? [] {
                 if socket.enableBusyPolling(budget: configuration.burstSize) {
-                    busyPorts.insert(port.name)
+                    busyPorts.insert(wanted.name)
                 } else {
-                    report("port \(port.name): the kernel refused busy polling (Linux 5.11 has it); using interrupts")
+                    report("port \(wanted.name): the kernel refused busy polling (Linux 5.11 has it); using interrupts")
                 }
             }
         }
         resources = try WorkerResources(
             configuration, index: index, sockets: sockets, busyPorts: busyPorts, hasHugepages: hasHugepages)
+    }
+
+    private typealias Sockets = [String: [(queue: Int, socket: XDPSocket)]]
+
+    /// Opens the worker's queue of every port on one UMEM: all without copying, or all with.
+    private static func openSockets(
+        _ region: borrowing Region, frames: Int, _ configuration: DataplaneConfiguration, index: Int, plan: [PortPlan]
+    ) throws(SystemError) -> Sockets {
+        func open(_ zeroCopy: DataplaneConfiguration.ZeroCopy, _ reason: String) throws(SystemError) -> Sockets {
+            let umem = try UmemRegistration(
+                region, byteCount: frames * Umem.frameByteCount, ringSize: configuration.ringSize, copyReason: reason)
+            var sockets: Sockets = [:]
+            for port in plan {
+                for queue in stride(from: index, to: port.queueCount, by: configuration.workerCount) {
+                    let socket = try XDPSocket(
+                        interface: port.name, queue: queue, umem: umem, ringSize: configuration.ringSize,
+                        zeroCopy: zeroCopy)
+                    sockets[port.name, default: []].append((queue, socket))
+                }
+            }
+            return sockets
+        }
+        let refusing = configuration.ports.filter { $0.zeroCopy == .off }.map(\.name)
+        guard refusing.isEmpty else {
+            return try open(.off, "the configuration says so for \(refusing.joined(separator: ", "))")
+        }
+        do throws(SystemError) {
+            return try open(.auto, "")
+        } catch {
+            // A port that cannot do without copying beside one that can.
+            return try open(.off, "\(error)")
+        }
     }
 
     /// The worker; can be made once.
@@ -275,7 +317,6 @@ final class WorkerBuilder {
 struct MemoryEngine {
     let driver: MemoryDriver
     let resources: WorkerResources
-    var counters: Counters { resources.counters }
 
     init(_ configuration: DataplaneConfiguration, tables: TableReader, color: MarkColor) throws(SystemError) {
         // One port more than configured stands for the kernel.

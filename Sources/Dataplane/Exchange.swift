@@ -11,8 +11,8 @@ struct Exchange: ~Copyable {
     let counters: Counters
     private let punt: PuntQueue
     private var bucket: TokenBucket
-    /// Index of the queue that transmits for each port, -1 where the port has none here.
-    private var transmitter: Slab<Int32>
+    /// Index of the queue that transmits for each port. Every port has one.
+    private var transmitter: Slab<UInt32>
 
     init(
         umem: consuming Umem, queues: consuming OwnedArray<PortQueue>, counters: Counters, punt: PuntQueue,
@@ -23,9 +23,9 @@ struct Exchange: ~Copyable {
         self.counters = counters
         self.punt = punt
         bucket = TokenBucket(rate: puntRate)
-        transmitter = Slab(repeating: -1, count: Counters.maximumPorts)
+        transmitter = Slab(repeating: 0, count: Counters.maximumPorts)
         for index in 0..<self.queues.count {
-            if self.queues[index].transmits { transmitter[self.queues[index].port] = Int32(index) }
+            if self.queues[index].transmits { transmitter[self.queues[index].port] = UInt32(index) }
             self.queues[index].refill(&self.umem)
         }
     }
@@ -62,12 +62,9 @@ struct Exchange: ~Copyable {
     @inline(__always)
     mutating func transmit(_ packet: inout Packet, port: Int) {
         let queue = Int(transmitter[port])
-        guard queue >= 0 else { return packet.drop(.portDown) }
         guard queues[queue].room(1) > 0 else { return packet.drop(.transmitRingFull) }
         queues[queue].push(address: packet.frame &+ UInt64(packet.start), length: Int(packet.length))
         packet.verdict = .transmit
-        counters.add(1, to: .transmittedPackets, of: port)
-        counters.add(UInt64(truncatingIfNeeded: packet.length), to: .transmittedOctets, of: port)
     }
 
     /// Settles what became of a packet, once and for all.
@@ -114,7 +111,14 @@ struct Exchange: ~Copyable {
             counters.add(1, to: .bursts)
             counters.add(UInt64(truncatingIfNeeded: received), to: .received)
         }
-        for index in 0..<queues.count { queues[index].flush(&umem) }
+        for index in 0..<queues.count {
+            if queues[index].unsubmitted > 0 {
+                let port = queues[index].port
+                counters.add(UInt64(truncatingIfNeeded: queues[index].unsubmitted), to: .transmittedPackets, of: port)
+                counters.add(UInt64(truncatingIfNeeded: queues[index].unsubmittedOctets), to: .transmittedOctets, of: port)
+            }
+            queues[index].flush(&umem)
+        }
     }
 
     /// Waits for packets: in `poll`, or by letting the kernel's busy polling drive the ports.

@@ -23,25 +23,22 @@ struct FIBKey: BitwiseCopyable, Hashable {
         }
     }
 
-    /// The six bits from bit `offset` on, counted from the top; zeros behind the end.
-    @inline(__always) func chunk(at offset: Int) -> Int {
-        var shifted = self
-        if offset >= 64 {
-            shifted.high = low << UInt64(offset - 64)
-        } else if offset > 0 {
-            shifted.high = high << UInt64(offset) | low >> UInt64(64 - offset)
-        }
-        return Int(shifted.high >> 58)
+    /// The 64 bits from bit `offset` on, counted from the top; zeros behind the end.
+    func bits(from offset: Int) -> UInt64 {
+        offset >= 64 ? low << UInt64(offset - 64) : high << UInt64(offset) | low >> UInt64(64 - offset)
     }
+
+    /// The six bits from bit `offset` on.
+    func chunk(at offset: Int) -> Int { Int(bits(from: offset) >> 58) }
 }
 
-/// Longest-prefix match for any number of tables: a tree bitmap with steps of six bits.
+/// Longest-prefix match for any number of tables: a tree bitmap with steps of six bits and compressed paths.
 ///
-/// A node covers six bits of the key. `prefixes` has a bit for every prefix that ends inside the node (lengths 0 to 5
-/// within it), `children` a bit for every subtree. The results of a node, and its children, stand side by side, so
-/// that the population count of the bits before tells the place.
+/// A node covers six bits of the key, behind up to ten steps that all keys below it share. `prefixes` has a bit for
+/// every prefix that ends inside the node (lengths 0 to 5 within it), `children` a bit for every subtree. The results
+/// of a node, and its children, stand side by side, so that the population count of the bits before tells the place.
 ///
-/// *Cost*: a lookup visits at most one 32-octet node for every six bits of the longest prefix on the key's way,
+/// *Cost*: a lookup visits one 32-octet node for every six bits in which prefixes on the key's way differ, at most 22,
 /// whatever else the table holds; a change moves at most 63 results and 64 nodes on each of those levels.
 struct FIB: ~Copyable {
     /// The value of a table without a match.
@@ -50,13 +47,18 @@ struct FIB: ~Copyable {
     struct Node: BitwiseCopyable {
         var prefixes: UInt64 = 0
         var children: UInt64 = 0
+        /// Bits that every key below has in front of the node's six, from the top; how many steps, in the low four.
+        var path: UInt64 = 0
         var firstChild: UInt32 = 0
         var firstResult: UInt32 = 0
-        var padding: UInt64 = 0
+
+        @inline(__always) var skipped: Int { Int(path & 0xf) }
     }
 
-    /// Bits of a node's six-bit step.
+    /// Bits of a node's step.
     private static let step = 6
+    /// Steps that a node's path can hold.
+    private static let longestPath = 10
     private static let emptyNode = Node()
 
     private var nodes = Slab<Node>()
@@ -98,8 +100,15 @@ struct FIB: ~Copyable {
         var low = key.low
         var best = -1
         while true {
-            let value = Int(high >> 58)
             let node = nodes[index]
+            let skipped = node.path & 0xf
+            if skipped != 0 {
+                let bits = skipped &* 6
+                if (high ^ node.path) >> (64 &- bits) != 0 { break }
+                high = high << bits | low >> (64 &- bits)
+                low <<= bits
+            }
+            let value = Int(high >> 58)
             let matching = node.prefixes & coverage[value]
             if matching != 0 {
                 // Longer in-node prefixes have higher positions.
@@ -124,8 +133,12 @@ struct FIB: ~Copyable {
         precondition(value != Self.none, "the value stands for no match")
         var index = Int(roots[slot])
         var depth = 0
-        while length - depth >= Self.step {
-            index = child(of: index, at: key.chunk(at: depth))
+        while true {
+            let shared = sharedSteps(key, depth, length, with: nodes[index])
+            if shared < nodes[index].skipped { split(index, at: shared) }
+            depth += Self.step * shared
+            if length - depth < Self.step { break }
+            index = child(of: index, at: key.chunk(at: depth), for: key, depth: depth + Self.step, length: length)
             depth += Self.step
         }
         let position = Self.position(key.chunk(at: depth) >> (Self.step - (length - depth)), length: length - depth)
@@ -143,14 +156,18 @@ struct FIB: ~Copyable {
     /// Takes a prefix out. *Returns*: whether it was there.
     @discardableResult
     mutating func remove(_ key: FIBKey, length: Int, table slot: Int) -> Bool {
-        var path: [(node: Int, value: Int)] = []
+        var way: [(node: Int, value: Int)] = []
         var index = Int(roots[slot])
         var depth = 0
-        while length - depth >= Self.step {
+        while true {
+            let shared = sharedSteps(key, depth, length, with: nodes[index])
+            guard shared == nodes[index].skipped else { return false }
+            depth += Self.step * shared
+            if length - depth < Self.step { break }
             let value = key.chunk(at: depth)
             let bit = UInt64(1) << UInt64(value)
             guard nodes[index].children & bit != 0 else { return false }
-            path.append((index, value))
+            way.append((index, value))
             index = Int(nodes[index].firstChild) + (nodes[index].children & (bit - 1)).nonzeroBitCount
             depth += Self.step
         }
@@ -162,7 +179,7 @@ struct FIB: ~Copyable {
         nodes[index].firstResult = resizeResults(Int(nodes[index].firstResult), from: held, to: held - 1, at: before)
         nodes[index].prefixes &= ~bit
         // Nodes left with nothing are given back, from the bottom up.
-        while let (parent, value) = path.popLast() {
+        while let (parent, value) = way.popLast() {
             guard nodes[index].prefixes == 0, nodes[index].children == 0 else { break }
             removeChild(of: parent, at: value)
             index = parent
@@ -170,8 +187,37 @@ struct FIB: ~Copyable {
         return true
     }
 
+    /// Steps of a node's path that a prefix shares, counted from bit `depth` of the key on.
+    private func sharedSteps(_ key: FIBKey, _ depth: Int, _ length: Int, with node: Node) -> Int {
+        let most = min(node.skipped, (length - depth) / Self.step)
+        var shared = 0
+        while shared < most, key.chunk(at: depth + Self.step * shared) == Self.chunk(node.path, shared) { shared += 1 }
+        return shared
+    }
+
+    /// The six bits of a path's step.
+    private static func chunk(_ path: UInt64, _ step: Int) -> Int { Int((path << UInt64(6 * step)) >> 58) }
+
+    /// The path of `count` steps that begins with the top bits of `bits`.
+    private static func path(_ bits: UInt64, count: Int) -> UInt64 {
+        count == 0 ? 0 : bits & ~0 << UInt64(64 - 6 * count) | UInt64(count)
+    }
+
+    /// Cuts a node's path after `kept` steps: what the node held goes into a child.
+    private mutating func split(_ index: Int, at kept: Int) {
+        var lower = nodes[index]
+        let value = Self.chunk(lower.path, kept)
+        let upper = Self.path(lower.path, count: kept)
+        lower.path = Self.path(lower.path << UInt64(6 * (kept + 1)), count: lower.skipped - kept - 1)
+        let block = Int(allocateNodes(1))
+        nodes[block] = lower
+        nodes[index] = Node(prefixes: 0, children: 1 << UInt64(value), path: upper, firstChild: UInt32(block))
+    }
+
     /// The child of a node at a step value, made when it is not there.
-    private mutating func child(of index: Int, at value: Int) -> Int {
+    ///
+    /// A new child's path is the rest of the prefix that it is made for, which goes on at bit `depth` of `key`.
+    private mutating func child(of index: Int, at value: Int, for key: FIBKey, depth: Int, length: Int) -> Int {
         let bit = UInt64(1) << UInt64(value)
         let before = (nodes[index].children & (bit - 1)).nonzeroBitCount
         if nodes[index].children & bit == 0 {
@@ -179,7 +225,8 @@ struct FIB: ~Copyable {
             let old = Int(nodes[index].firstChild)
             let new = Int(allocateNodes(held + 1))
             for child in 0..<before { nodes[new + child] = nodes[old + child] }
-            nodes[new + before] = Self.emptyNode
+            let steps = min((length - depth) / Self.step, Self.longestPath)
+            nodes[new + before] = Node(path: Self.path(key.bits(from: depth), count: steps))
             for child in before..<held { nodes[new + child + 1] = nodes[old + child] }
             if held > 0 { freeNodes[held].append(UInt32(old)) }
             nodes[index].firstChild = UInt32(new)

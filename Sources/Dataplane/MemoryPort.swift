@@ -156,9 +156,10 @@ public final class MemoryDriver {
     }
 
     /// Sends one packet through and says what became of it.
-    public func process(_ octets: [UInt8], port: Int) -> Outcome {
-        let delivered = unsafe deliver(octets.span.bytes, port: port)
-        precondition(delivered, "no room for a single packet")
+    ///
+    /// *Returns*: nil when the packet is larger than a frame.
+    public func process(_ octets: [UInt8], port: Int) -> Outcome? {
+        guard unsafe deliver(octets.span.bytes, port: port) else { return nil }
         turn()
         var outcome = Outcome.dropped
         collect { port, frame in

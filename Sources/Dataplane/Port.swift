@@ -18,8 +18,9 @@ struct PortQueue: ~Copyable {
     private var transmit: ProducerRing<xdp_desc>
     /// Frames that the kernel still holds for transmission.
     private(set) var outstanding = 0
-    /// Frames pushed since the last submit.
-    private var unsubmitted = 0
+    /// Frames and octets pushed since the last submit.
+    private(set) var unsubmitted = 0
+    private(set) var unsubmittedOctets = 0
 
     /// Copy-mode transmission takes this many descriptors for a call.
     private static let transmitBudget = 32
@@ -54,6 +55,7 @@ struct PortQueue: ~Copyable {
     mutating func push(address: UInt64, length: Int) {
         transmit.push(xdp_desc(addr: address, len: UInt32(truncatingIfNeeded: length), options: 0))
         unsubmitted &+= 1
+        unsubmittedOctets &+= length
     }
 
     /// Shows the kernel what was pushed, takes back what it has sent, and gives it frames to receive into.
@@ -62,6 +64,7 @@ struct PortQueue: ~Copyable {
             transmit.submit()
             outstanding &+= unsubmitted
             unsubmitted = 0
+            unsubmittedOctets = 0
         }
         if outstanding > 0 { send(&umem) }
         refill(&umem)

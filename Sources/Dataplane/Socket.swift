@@ -11,8 +11,13 @@ final class UmemRegistration {
     fileprivate let fill: UnsafeMutablePointer<xsk_ring_prod>
     fileprivate let completion: UnsafeMutablePointer<xsk_ring_cons>
     fileprivate var isFirst = true
+    /// Why the sockets copy.
+    fileprivate var copyReason: String
 
-    init(_ region: borrowing Region, byteCount: Int, ringSize: Int) throws(SystemError) {
+    /// - Parameter copyReason: why zero-copy is not even tried, for the log.
+
+    init(_ region: borrowing Region, byteCount: Int, ringSize: Int, copyReason: String) throws(SystemError) {
+        self.copyReason = copyReason
         unsafe fill = .allocate(capacity: 1)
         unsafe completion = .allocate(capacity: 1)
         unsafe fill.initialize(to: xsk_ring_prod())
@@ -77,14 +82,13 @@ final class XDPSocket {
                 &socket, interface, UInt32(queue), umem.handle, receive, transmit, fill, completion, &configuration)
             return unsafe (result == 0 ? socket : nil, -result)
         }
-        var reason: String? = zeroCopy == .off ? "switched off by the configuration" : nil
+        // The first socket of a UMEM decides for all of them: the kernel takes no mode with the others.
         var bound: (OpaquePointer?, Int32) = (nil, 0)
-        if zeroCopy == .auto {
+        if zeroCopy == .auto, umem.isFirst {
             unsafe bound = bind(XDP_ZEROCOPY)
-            if unsafe bound.0 == nil { reason = unsafe "the driver answered: \(String(cString: strerror(bound.1)))" }
+            if unsafe bound.0 == nil { umem.copyReason = unsafe "the driver answered: \(String(cString: strerror(bound.1)))" }
         }
-        isZeroCopy = unsafe bound.0 != nil
-        if !isZeroCopy { unsafe bound = bind(XDP_COPY) }
+        if unsafe bound.0 == nil { unsafe bound = bind(XDP_COPY) }
         guard let socket = unsafe bound.0 else {
             unsafe receive.deallocate()
             unsafe transmit.deallocate()
@@ -96,7 +100,8 @@ final class XDPSocket {
         }
         umem.isFirst = false
         unsafe handle = socket
-        copyReason = isZeroCopy ? nil : reason
+        isZeroCopy = unsafe Self.isZeroCopy(xsk_socket__fd(socket))
+        copyReason = isZeroCopy ? nil : umem.copyReason
         unsafe rings = PortRings(
             descriptor: xsk_socket__fd(socket), fill: fill, completion: completion, receive: receive, transmit: transmit
         )
@@ -110,6 +115,14 @@ final class XDPSocket {
             unsafe rings.fill.deallocate()
             unsafe rings.completion.deallocate()
         }
+    }
+
+    /// Whether the kernel uses the UMEM without copying for a socket.
+    private static func isZeroCopy(_ descriptor: Int32) -> Bool {
+        var options = xdp_options()
+        var length = socklen_t(MemoryLayout<xdp_options>.size)
+        let result = unsafe getsockopt(descriptor, SOL_XDP, XDP_OPTIONS, &options, &length)
+        return result == 0 && options.flags & UInt32(XDP_OPTIONS_ZEROCOPY) != 0
     }
 
     /// Asks for busy polling on the caller's core (Linux 5.11). *Returns*: whether the kernel agreed.

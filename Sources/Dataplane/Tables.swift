@@ -3,9 +3,11 @@ import CXDP
 import SRv6
 import Wire
 
-/// What a route, or one behavior's second lookup, leads to.
+/// What a route, or one behavior's second lookup, leads to: the value of a FIB's prefix.
+///
+/// *Layout*: 32 bits, the kind in the upper four, the object in the rest. Zero is a lookup without a match.
 struct ForwardingEntry: BitwiseCopyable, Hashable {
-    enum Kind: UInt8, BitwiseCopyable {
+    enum Kind: UInt32, BitwiseCopyable {
         /// The kernel handles it: local addresses, unknown encapsulations, interfaces that are not ports.
         case kernel
         /// Send by the adjacency `object`.
@@ -20,10 +22,26 @@ struct ForwardingEntry: BitwiseCopyable, Hashable {
         case blackhole
     }
 
-    var kind: Kind
-    var object: UInt32
+    /// Objects of one kind.
+    static let objectLimit = 1 << 28
 
-    static let kernel = ForwardingEntry(kind: .kernel, object: 0)
+    let value: UInt32
+
+    /// *Requires*: an object below ``objectLimit``.
+    init(kind: Kind, object: UInt32) {
+        precondition(object < UInt32(Self.objectLimit), "the object does not fit into a forwarding entry")
+        value = kind.rawValue << 28 | object
+    }
+
+    /// An entry as it was found in a table.
+    @inline(__always)
+    init(value: UInt32) { self.value = value }
+
+    /// A route that is the kernel's, to be told from no route.
+    static let kernel = ForwardingEntry(kind: .kernel, object: 1)
+
+    @inline(__always) var kind: Kind { Kind(rawValue: value >> 28) ?? .kernel }
+    @inline(__always) var object: UInt32 { value & 0x0fff_ffff }
 }
 
 /// A neighbor as the packet path needs it: the Ethernet header to write and the port to leave by.
@@ -90,9 +108,6 @@ struct TableCopy: ~Copyable {
     /// Neighbors by port: value is the adjacency's index plus 1.
     var neighbors: AddressTable
     var ingressFlows: FlowTable
-    /// Entry 0 is where a lookup without a match ends, entry 1 is a route that is the kernel's.
-    var entries = Slab<ForwardingEntry>(repeating: .kernel, count: kernelEntry + 1)
-    static let kernelEntry = 1
     var adjacencies = Slab<Adjacency>()
     var policies = Slab<PolicyEntry>()
     var sids = Slab<SIDEntry>()
@@ -117,11 +132,9 @@ struct TableCopy: ~Copyable {
         case .addTable(let slot):
             let added = fib.addTable()
             precondition(added == slot, "table slots are given out in order")
-        case .route(let slot, let key, let length, let entry): fib.set(key, length: length, table: slot, value: entry)
+        case .route(let slot, let key, let length, let entry):
+            fib.set(key, length: length, table: slot, value: entry.value)
         case .routeRemoved(let slot, let key, let length): fib.remove(key, length: length, table: slot)
-        case .entry(let index, let entry):
-            entries.grow(to: index + 1, repeating: .kernel)
-            entries[index] = entry
         case .adjacency(let index, let adjacency):
             adjacencies.grow(to: index + 1, repeating: .unresolved)
             adjacencies[index] = adjacency
@@ -135,7 +148,7 @@ struct TableCopy: ~Copyable {
         case .sid(let index, let entry):
             sids.grow(to: index + 1, repeating: entry)
             sids[index] = entry
-        case .localSID(let address, let entry): localSIDs.set(address, tag: 0, value: entry)
+        case .localSID(let address, let entry): localSIDs.set(address, tag: 0, value: entry.value)
         case .localSIDRemoved(let address): localSIDs.remove(address, tag: 0)
         case .ingressFlow(let segments, let counter): ingressFlows.insert(segments, value: counter)
         case .ingressFlowRemoved(let segments): ingressFlows.remove(segments)
@@ -150,16 +163,15 @@ struct TableCopy: ~Copyable {
 /// One change of the tables, with every index decided.
 enum TableChange {
     case addTable(slot: Int)
-    case route(slot: Int, key: FIBKey, length: Int, entry: UInt32)
+    case route(slot: Int, key: FIBKey, length: Int, entry: ForwardingEntry)
     case routeRemoved(slot: Int, key: FIBKey, length: Int)
-    case entry(index: Int, ForwardingEntry)
     case adjacency(index: Int, Adjacency)
     case neighbor(IPv6Address, port: UInt32, adjacency: UInt32)
     case neighborRemoved(IPv6Address, port: UInt32)
     case policy(index: Int, PolicyEntry, template: [UInt8])
     case sid(index: Int, SIDEntry)
-    /// A /128 SID of the main table; the value is a forwarding entry.
-    case localSID(IPv6Address, entry: UInt32)
+    /// A /128 SID of the main table.
+    case localSID(IPv6Address, entry: ForwardingEntry)
     case localSIDRemoved(IPv6Address)
     /// Segments in wire order.
     case ingressFlow(segments: [SID], counter: UInt32)

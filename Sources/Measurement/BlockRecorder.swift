@@ -62,24 +62,39 @@ public struct BlockRecorder: Sendable {
     /// Notes that this node has begun to mark with the color of a block.
     ///
     /// A switch later than a quarter of a period, or to any block but the next, spoils the block before, the block
-    /// itself and, because the color came too late for whoever reads it, the next.
+    /// itself and, because the color before went on for whoever reads it, the next.
     ///
     /// *Returns*: whether the switch was in order.
     @discardableResult
     public mutating func switched(to block: Int64, at time: WallTime) -> Bool {
-        defer { lastSwitch = block }
-        // Before the first switch this node marked nothing.
-        guard let lastSwitch else { return true }
         let lateness = time - clock.start(ofBlock: block)
-        if block == lastSwitch + 1, lateness <= clock.period / 4, lateness.count >= 0 { return true }
-        trustedFrom = block > lastSwitch ? max(trustedFrom, block) : block
+        let isOnTime = lateness.count >= 0 && lateness <= clock.period / 4
+        defer { lastSwitch = block }
+        guard let lastSwitch else {
+            // To start late is no fault, but nobody knows in which color was marked until then.
+            if !isOnTime { trustedFrom = block }
+            return true
+        }
+        if isOnTime, block == lastSwitch + 1 { return true }
+        if block > lastSwitch { trustedFrom = max(trustedFrom, block) } else { clockStepped(to: block) }
         return false
     }
 
-    /// Notes that the wall clock was set, and the block that it shows now. Blocks up to the next are spoiled.
+    /// Notes that the wall clock was set, and the block that it shows now.
+    ///
+    /// That block and the next are spoiled; later ones that had been closed are forgotten.
     public mutating func clockStepped(to block: Int64) {
-        // Back or forward: what was read before says nothing about what comes.
         trustedFrom = block
+        lastRead = nil
+        for flow in Array(histories.keys) {
+            guard var history = histories.removeValue(forKey: flow) else { continue }
+            // Their numbers mean other stretches of time than the same numbers do from here on.
+            history.a = nil
+            history.b = nil
+            history.closed = history.inOrder.filter { $0.number < block }
+            history.oldest = 0
+            histories[flow] = history
+        }
     }
 
     /// Takes the counters of all flows, read between two moments, and closes a block of each.
@@ -91,13 +106,8 @@ public struct BlockRecorder: Sendable {
     public mutating func record(_ readings: [FlowReading], from begin: WallTime, to end: WallTime) -> [Block] {
         guard let block = clock.readableBlock(at: begin), clock.readableBlock(at: end) == block, block != lastRead
         else { return [] }
-        if let lastRead, block > lastRead + 1 {
-            trustedFrom = max(trustedFrom, block)
-        } else if let lastRead, block < lastRead {
-            // A switch back was noted with the present block, unless this node does not mark.
-            trustedFrom = lastSwitch == block + 1 ? block + 1 : block
-            forgetBlocks(from: block)
-        }
+        if let lastRead, block > lastRead + 1 { trustedFrom = max(trustedFrom, block) }
+        if let lastRead, block < lastRead { clockStepped(to: block) }
         lastRead = block
         recordings += 1
         order.removeAll(keepingCapacity: true)
@@ -154,16 +164,6 @@ public struct BlockRecorder: Sendable {
             history.oldest = (history.oldest + 1) % keptBlockCount
         }
         return closed
-    }
-
-    /// After a step back the numbers from here on are given again, to other stretches of time.
-    private mutating func forgetBlocks(from block: Int64) {
-        for flow in histories.keys {
-            guard var history = histories.removeValue(forKey: flow) else { continue }
-            history.closed = history.inOrder.filter { $0.number < block }
-            history.oldest = 0
-            histories[flow] = history
-        }
     }
 
     private func block(_ closed: Closed, of flow: Flow) -> Block {

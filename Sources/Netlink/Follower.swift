@@ -42,6 +42,7 @@ final class Follower {
     private static let batchLimit = 4096
     /// Doubts often come in numbers: those of one moment share a dump.
     private static let dumpDelay = Duration.milliseconds(10)
+    private static let retryInterval = Duration.seconds(1)
     private static let tunnelSourceInterval = Duration.seconds(1)
 
     init(shared: Shared, deliver: @escaping @Sendable ([NetworkChange]) -> Void) throws(SystemError) {
@@ -88,7 +89,10 @@ final class Follower {
                     datagram.forEachMessage { picture.apply($0, $1) }
                 }
             } catch {
-                if error.code == EAGAIN { return }
+                if error.code == EAGAIN {
+                    picture.caughtUp()
+                    return
+                }
                 // ENOBUFS: the kernel dropped some, and drops all until its queue has been read empty. ENOSPC: one was
                 // larger than the buffer. Whatever else is lost as well.
                 shared.overruns.add(1, ordering: .relaxed)
@@ -111,7 +115,7 @@ final class Follower {
     private func resolveDoubts() {
         if picture.doubts.contains(.rules) && picture.doubts != .everything {
             // Few, and read at once.
-            attempt { () throws(SystemError) in try dump(.rules) }
+            _ = attempt { () throws(SystemError) in try dump(.rules) }
         }
         guard !picture.doubts.isEmpty else { return }
         let now = ContinuousClock.now
@@ -119,17 +123,17 @@ final class Follower {
         dumpDue = due
         guard due <= now else { return }
         shared.resynchronizations.add(1, ordering: .relaxed)
-        attempt { () throws(SystemError) in
+        let isDone = attempt { () throws(SystemError) in
             try kernel.waitForConfiguration()
             try dump(picture.doubts)
         }
-        dumpDue = nil
+        dumpDue = isDone ? nil : now + Self.retryInterval
     }
 
     private func readTunnelSource() {
         guard tunnelSourceDue <= .now else { return }
         tunnelSourceDue = .now + Self.tunnelSourceInterval
-        attempt { () throws(SystemError) in picture.setTunnelSource(try kernel.readTunnelSource()) }
+        _ = attempt { () throws(SystemError) in picture.setTunnelSource(try kernel.readTunnelSource()) }
     }
 
     private func handOn() {
@@ -178,13 +182,18 @@ final class Follower {
         if isWhole { picture.doubts.remove(part) }
     }
 
-    /// A request that fails while following leaves its doubt, and so is repeated: at the next dump, or next second.
-    private func attempt(_ body: () throws(SystemError) -> Void) {
-        do throws(SystemError) { try body() } catch { lastDumpEnd = .now + Self.tunnelSourceInterval }
+    /// What fails while following is in doubt still, and so is tried again.
+    ///
+    /// *Returns*: whether it succeeded.
+    private func attempt(_ body: () throws(SystemError) -> Void) -> Bool {
+        do throws(SystemError) { try body() } catch { return false }
+        return true
     }
 
     /// Milliseconds to the next thing to do, rounded up.
     private func timeout() -> Int32 {
+        // In doubt, but not yet due at a time: a dump just now was not whole.
+        if !picture.doubts.isEmpty && dumpDue == nil { return 0 }
         let due = dumpDue.map { min($0, tunnelSourceDue) } ?? tunnelSourceDue
         let (seconds, attoseconds) = max(.zero, due - .now).components
         return Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)

@@ -66,9 +66,9 @@ public final class NetworkMirror: Sendable {
             guard case .following(let thread) = phase else { return nil }
             return thread
         }
+        shared.bell.ring()
         guard let thread else { return }
         precondition(!thread.isCurrent, "a mirror cannot be stopped from its own delivery")
-        shared.bell.ring()
         thread.join()
     }
 

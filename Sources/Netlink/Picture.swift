@@ -20,6 +20,9 @@ struct Picture {
     }
 
     var doubts: Doubts = []
+    /// Between a dump of links and addresses and the end of the notifications that were queued before it: such a
+    /// notification tells nothing new, but routes may have changed with it after older news of them were queued.
+    private var isCatchingUp = false
     private var links = Ledger<Int, HeldLink>()
     /// The peers of each address.
     private var addresses = Ledger<InterfaceAddress, Set<IPAddress>>()
@@ -77,13 +80,13 @@ struct Picture {
             var renamed = old
             renamed.link.name = new.link.name
             renamed.link.mac = new.link.mac
-            if renamed != new { doubts.insert(.routes) }
+            if renamed != new || isCatchingUp { doubts.insert(.routes) }
         }
         links[new.link.index] = new
     }
 
     private mutating func forgetLink(_ index: Int) {
-        guard links[index] != nil else { return }
+        guard links[index] != nil || isCatchingUp else { return }
         links[index] = nil
         for key in addresses.held.keys where key.linkIndex == index { addresses[key] = nil }
         for key in neighbors.held.keys where key.linkIndex == index { neighbors[key] = nil }
@@ -93,14 +96,15 @@ struct Picture {
     /// A first IPv4 address on a link brings next hops back to life without a word.
     private mutating func learn(_ address: HeldAddress) {
         var peers = addresses[address.address] ?? []
-        guard peers.insert(address.peer).inserted else { return }
+        guard peers.insert(address.peer).inserted || isCatchingUp else { return }
         addresses[address.address] = peers
         if case .v4 = address.address.address { doubts.insert(.routes4) }
     }
 
     /// Routes that prefer the address as source go with it, IPv4's without a word.
     private mutating func forget(_ address: HeldAddress) {
-        guard var peers = addresses[address.address], peers.remove(address.peer) != nil else { return }
+        var peers = addresses[address.address] ?? []
+        guard peers.remove(address.peer) != nil || isCatchingUp else { return }
         addresses[address.address] = peers.isEmpty ? nil : peers
         switch address.address.address {
         case .v4: doubts.insert(.routes4)
@@ -108,13 +112,18 @@ struct Picture {
         }
     }
 
+    /// The queue of notifications has been read empty.
+    mutating func caughtUp() { isCatchingUp = false }
+
     // MARK: Dumps
 
     mutating func replaceLinks(with dump: [HeldLink]) {
+        isCatchingUp = true
         links.replaceAll(with: Dictionary(dump.map { ($0.link.index, $0) }) { _, last in last })
     }
 
     mutating func replaceAddresses(with dump: [HeldAddress]) {
+        isCatchingUp = true
         var fresh: [InterfaceAddress: Set<IPAddress>] = [:]
         for address in dump { fresh[address.address, default: []].insert(address.peer) }
         addresses.replaceAll(with: fresh)

@@ -16,6 +16,16 @@ struct HeldNextHop: Hashable {
     /// RTNH_F_DEAD or RTNH_F_LINKDOWN: the kernel holds on to it and does not use it.
     var isDead: Bool
 
+    /// An order of the next hops of one route that does not depend on who tells: of IPv6 routes a notification begins
+    /// with the newest, a dump with the oldest.
+    static func precedes(_ left: HeldNextHop, _ right: HeldNextHop) -> Bool {
+        let (first, second) = (left.nextHop, right.nextHop)
+        let (from, to) = (first.gateway?.mapped ?? .unspecified, second.gateway?.mapped ?? .unspecified)
+        if from != to { return (from.high, from.low) < (to.high, to.low) }
+        if first.linkIndex != second.linkIndex { return first.linkIndex < second.linkIndex }
+        return "\(first.encapsulation)" < "\(second.encapsulation)"
+    }
+
     /// Whether both are the same way out, as the kernel tells next hops of one route apart: the notification about
     /// one of several leaves out the weight.
     func isSameWay(as other: HeldNextHop) -> Bool {
@@ -96,6 +106,7 @@ private struct RouteFields {
         case RTA_MULTIPATH:
             hasMultipath = true
             nextHops = decodeMultipath(value)
+            if isIPv6 { nextHops.sort(by: HeldNextHop.precedes) }
         default: break
         }
     }

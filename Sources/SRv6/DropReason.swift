@@ -22,14 +22,10 @@ public enum DropReason: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyable
     case unexpectedPayload
     /// The encapsulated packet is inconsistent.
     case badInnerPacket
-    /// No route leads to the destination and the punt's rate limit is used up, or the punt device is full.
+    /// The packet is the kernel's to handle, but the punt's rate limit is used up or the punt device is full.
     case puntLimit
     /// The transmit ring of the port has no room.
     case transmitRingFull
-    /// The port that the route names is not one of the engine's, or is down.
-    case portDown
-    /// The rewritten packet does not fit into a frame.
-    case noRoom
     /// The route is a blackhole.
     case blackhole
 

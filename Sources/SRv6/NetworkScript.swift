@@ -22,8 +22,8 @@ public struct NetworkScript: Hashable, Sendable {
 
     /// *Throws*: the first line that cannot be read, with its number.
     public init(_ text: String) throws(ConfigurationError) {
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let words = line.prefix { $0 != "#" }.split(separator: " ").map(String.init)
+        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)
             guard let verb = words.first else { continue }
             var reader = WordReader(field: "line \(number + 1)", words: Array(words.dropFirst()))
             switch verb {
@@ -43,11 +43,12 @@ public struct NetworkScript: Hashable, Sendable {
 
     private mutating func readLink(_ reader: inout WordReader) throws(ConfigurationError) {
         let name = try reader.next("a name") { $0 }
-        var link = Link(index: links.count + 1, name: name, mac: MACAddress(0), mtu: 1500, isUp: true)
+        // A second line about a link changes it.
+        var link = Link(index: links[name] ?? links.count + 1, name: name, mac: MACAddress(0), mtu: 1500, isUp: true)
         while let word = reader.take() {
             switch word {
             case "mac": link.mac = try reader.next("a MAC address", MACAddress.init)
-            case "mtu": link.mtu = try reader.next("a number") { Int($0) }
+            case "mtu": link.mtu = try reader.next("a positive number") { Int($0).flatMap { $0 > 0 ? $0 : nil } }
             case "down": link.isUp = false
             default: throw reader.unexpected(word, "mac, mtu or down")
             }
@@ -58,8 +59,9 @@ public struct NetworkScript: Hashable, Sendable {
 
     private mutating func readAddress(_ reader: inout WordReader) throws(ConfigurationError) {
         let text = try reader.next("an address with its prefix length") { $0 }
-        let parts = text.split(separator: "/")
-        guard parts.count == 2, let address = IPAddress(String(parts[0])), let length = Int(parts[1]) else {
+        // The prefix knows which lengths there are; the address keeps the bits that a prefix has not.
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let address = IPAddress(String(parts[0])), let length = IPPrefix(text)?.length else {
             throw reader.unexpected(text, "an address with its prefix length")
         }
         try reader.word("dev")

@@ -18,7 +18,8 @@ public struct SegmentList: Hashable, Sendable, LosslessStringConvertible, Custom
     /// SIDs separated by commas or slashes, for example `fcff:3::1,fcff:8::100`.
     public init?(_ text: String) {
         var segments: [SID] = []
-        for part in text.split(whereSeparator: { $0 == "," || $0 == "/" }) {
+        // A missing SID would be another path: empty parts are errors.
+        for part in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "," || $0 == "/" }) {
             guard let sid = SID(String(part)) else { return nil }
             segments.append(sid)
         }

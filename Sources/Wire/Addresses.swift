@@ -45,15 +45,17 @@ extension IPv6Address: LosslessStringConvertible, CustomStringConvertible {
     /// RFC 4291 text form.
     public init?(_ text: String) {
         var octets = in6_addr()
-        guard unsafe inet_pton(AF_INET6, text, &octets) == 1 else { return nil }
+        // A C string would end at a zero octet and hide what follows.
+        guard !text.utf8.contains(0), unsafe inet_pton(AF_INET6, text, &octets) == 1 else { return nil }
         let halves = unsafe withUnsafeBytes(of: &octets) { raw in
             unsafe (raw.bytes.u64(at: 0), raw.bytes.u64(at: 8))
         }
         self.init(high: halves.0, low: halves.1)
     }
 
-    /// RFC 5952 text form.
+    /// RFC 5952 text form; a mapped IPv4 address keeps its dots (section 5), as the C library prints it.
     public var description: String {
+        if high == 0 && low >> 32 == 0xffff { return "::ffff:\(IPv4Address(UInt32(truncatingIfNeeded: low)))" }
         var groups: [UInt16] = []
         for half in [high, low] {
             for shift in stride(from: UInt64(48), through: 0, by: -16) { groups.append(UInt16(truncatingIfNeeded: half >> shift)) }
@@ -94,7 +96,7 @@ extension IPv4Address: LosslessStringConvertible, CustomStringConvertible {
     /// Dotted decimal, four parts.
     public init?(_ text: String) {
         var octets = in_addr()
-        guard unsafe inet_pton(AF_INET, text, &octets) == 1 else { return nil }
+        guard !text.utf8.contains(0), unsafe inet_pton(AF_INET, text, &octets) == 1 else { return nil }
         self.init(UInt32(bigEndian: octets.s_addr))
     }
 
@@ -122,7 +124,8 @@ extension MACAddress: LosslessStringConvertible, CustomStringConvertible {
         guard parts.count == 6 else { return nil }
         var value: UInt64 = 0
         for part in parts {
-            guard part.count == 2, let octet = UInt8(part, radix: 16) else { return nil }
+            // `UInt8` alone would take a sign for the first digit.
+            guard part.count == 2, part.allSatisfy(\.isHexDigit), let octet = UInt8(part, radix: 16) else { return nil }
             value = value << 8 | UInt64(octet)
         }
         self.init(value)
@@ -189,7 +192,8 @@ public struct IPPrefix: Hashable, Sendable, LosslessStringConvertible, CustomStr
         let most = if case .v4 = address { 32 } else { 128 }
         var length = most
         if parts.count == 2 {
-            guard let given = Int(parts[1]), (0...most).contains(given) else { return nil }
+            // Neither a sign nor a leading zero, which other programs take for octal.
+            guard let given = Int(parts[1]), String(given) == parts[1], (0...most).contains(given) else { return nil }
             length = given
         }
         self.init(address, length: length)

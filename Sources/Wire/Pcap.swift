@@ -52,7 +52,11 @@ public struct Pcap: Hashable, Sendable {
                 throw WireError(offset: offset, reason: "a packet header is cut short")
             }
             let length = Int(field(offset + 8))
-            guard length <= Self.mostOctets, length <= octets.byteCount - offset - Self.packetHeaderByteCount else {
+            guard length <= Self.mostOctets else {
+                throw WireError(
+                    offset: offset + 8, reason: "a packet of \(length) octets is larger than a capture holds")
+            }
+            guard length <= octets.byteCount - offset - Self.packetHeaderByteCount else {
                 throw WireError(offset: offset + 8, reason: "a packet of \(length) octets is cut short")
             }
             let scale: UInt64 = native == Self.nanoseconds ? 1 : 1000

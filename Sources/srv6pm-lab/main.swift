@@ -4,11 +4,14 @@ import Lab
 
 let usage = """
     usage: srv6pm-lab demo [--blocks N] [--loss PERCENT] [--workers N]
+           srv6pm-lab throughput
 
       demo      two hosts, two srv6pmd edge routers, a lossy kernel router between them: every lost packet named
         --blocks N       color blocks of one second to compare (default 20)
         --loss PERCENT   packets that the lossy router takes (default 2)
         --workers N      threads of each daemon, 1 to 16 (default 2)
+
+      throughput  packets a second that one core encapsulates: the kernel, then the engine with marking and counting
     """
 
 func fail(_ message: String, status: Int32) -> Never {
@@ -42,6 +45,22 @@ case "demo":
     Laboratory.exit {
         switch outcome {
         case .success(let isExact): return isExact ? 0 : 1
+        case .failure(let error): fail("\(error)", status: 1)
+        }
+    }
+case "throughput" where arguments.count == 1:
+    Laboratory.closeOnSignals()
+    let outcome = Result {
+        let laboratory = try Laboratory()
+        defer { laboratory.close() }
+        return try ThroughputExperiment(in: laboratory).run { print($0) }
+    }
+    Laboratory.exit {
+        switch outcome {
+        case .success(let result):
+            print("best: kernel \(Int(result.best.kernel)), engine \(Int(result.best.engine)) packets per second")
+            print("ratio: \((result.ratio * 100).rounded() / 100)")
+            return 0
         case .failure(let error): fail("\(error)", status: 1)
         }
     }

@@ -18,6 +18,7 @@ struct SRv6PM: AsyncParsableCommand {
         subcommands: [
             // What the daemon is asked for.
             Show.self, FlowCommand.self, ColorCommand.self, Watch.self,
-                // What needs no daemon: one file each.
+            // What needs no daemon: one file each.
+            Replay.self, BenchCommand.self,
         ])
 }

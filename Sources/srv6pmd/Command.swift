@@ -40,6 +40,8 @@ struct Command: AsyncParsableCommand {
         }
         var logger = Logger(label: "srv6pmd") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = configuration.logLevel
+        // What the daemon creates is its own: the control socket above all.
+        umask(0o077)
         // Before anything that takes time, so that an early signal is not lost.
         let signals = StopSignals()
         defer { withExtendedLifetime(signals) {} }

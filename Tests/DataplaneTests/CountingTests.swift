@@ -121,6 +121,20 @@ struct CountingTests {
         try scene.dataplane.addFlow(Flow(policy: Self.policy, direction: .ingress))
     }
 
+    @Test("counts can be read after the end")
+    func afterStop() throws {
+        let scene = try Scene(SRv6Tests.headend)
+        let flow = Flow(policy: Self.policy, direction: .egress)
+        try scene.dataplane.addFlow(flow)
+        _ = try scene.forwarded(customer6())
+        scene.dataplane.stop()
+        #expect(try scene.dataplane.reading(of: flow).a.packets == 1)
+        #expect(scene.dataplane.readings().map(\.counters.a.packets) == [1])
+        #expect(scene.dataplane.workers().map(\.transmitted) == [1])
+        scene.dataplane.setActiveColor(.b)
+        scene.dataplane.apply([.tunnelSource(v6("fcff:1::2"))])
+    }
+
     @Test("the published ECN marking is understood when so configured")
     func ecn() throws {
         let scene = try Scene(SRv6Tests.headend) { $0.marking = .ecn }

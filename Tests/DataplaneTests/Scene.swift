@@ -40,7 +40,7 @@ final class Scene {
     }
 
     /// Sends an IP packet into `p0`.
-    func send(_ packet: [UInt8]) -> MemoryDriver.Outcome { driver.process(factory.frame(packet), port: 0) }
+    func send(_ packet: [UInt8]) -> MemoryDriver.Outcome? { driver.process(factory.frame(packet), port: 0) }
 
     /// Sends an IP packet that must come out of `p1`, addressed from the port to a neighbor, and returns it.
     func forwarded(_ packet: [UInt8], to mac: UInt64 = 0x0200_0000_0202) throws -> [UInt8] {

@@ -277,6 +277,19 @@ private func summary(_ blocks: [Block]) -> [String] {
         #expect(complete == (inOrder ? [11, 12, 13, 14, 15, 16, 17] : [11, 12, 16, 17]))
     }
 
+    @Test(arguments: [(0, 11), (250, 11), (251, 12)])
+    func aLateStartCostsABlock(late: Int64, first: Int64) throws {
+        let flow = try flow("fcff:3::100")
+        var node = Node([flow])
+        var complete: [Int64] = []
+        for block in Int64(10)...15 {
+            let inOrder = node.enter(block, late: block == 10 ? late : 0)
+            #expect(inOrder)
+            complete += node.read(in: block).filter(\.isComplete).map(\.number)
+        }
+        #expect(complete == Array(first...14))
+    }
+
     @Test func aSkippedSwitchSpoilsTheBlocksAroundIt() throws {
         let flow = try flow("fcff:3::100")
         var node = Node([flow])

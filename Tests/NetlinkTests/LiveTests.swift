@@ -99,7 +99,9 @@ struct LiveTests {
 
     @Test func refreshProbesAndResolves() async throws {
         let scene = try await Scene()
-        try await scene.namespace.run("ip neigh replace fd00::2 lladdr 02:00:00:00:00:02 dev va nud stale")
+        try await scene.namespace.run(
+            "sysctl -qw net.ipv6.neigh.va.delay_first_probe_time=1 net.ipv6.neigh.va.retrans_time_ms=100",
+            "ip neigh replace fd00::2 lladdr 02:00:00:00:00:02 dev va nud stale")
         #expect(try await scene.told.reaches { $0.neighbor("va", "fd00::2") != nil })
         let link = scene.told.state.index("va")
         for text in ["fd00::2", "fd00::3", "10.0.0.7"] {
@@ -108,7 +110,9 @@ struct LiveTests {
         // Sending is synchronous: the kernel has acted when the call returns.
         let stale = try await scene.namespace.run("ip neigh show dev va nud stale")
         #expect(!stale.contains("fd00::2"))
-        #expect(try await scene.told.reaches { $0.neighbor("va", "fd00::3") != nil && $0.neighbor("va", "10.0.0.7") != nil })
+        #expect(
+            try await scene.told.reaches { $0.neighbor("va", "fd00::3") != nil && $0.neighbor("va", "10.0.0.7") != nil }
+        )
         // Nobody answers there: what was usable ends as not usable.
         #expect(try await scene.told.reaches { $0.neighbor("va", "fd00::2")?.mac == nil })
         // A link that does not exist is nobody's concern.
