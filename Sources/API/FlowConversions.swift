@@ -8,6 +8,7 @@ import Wire
 // path of the field that makes no sense.
 
 extension EncapsulationMode {
+    /// An unset mode is the one that everybody means.
     init(_ message: Srv6pm_V1_EncapsulationMode, at path: String) throws(ConfigurationError) {
         switch message {
         case .unspecified, .encap: self = .encap
@@ -48,6 +49,7 @@ extension MarkColor {
     public var message: Srv6pm_V1_MarkColor { self == .a ? .a : .b }
 }
 
+/// *Throws*: with the index of the address that is none.
 func segmentList(_ texts: [String], at path: String) throws(ConfigurationError) -> SegmentList {
     var segments: [SID] = []
     for (index, text) in texts.enumerated() {
@@ -146,6 +148,7 @@ extension Google_Protobuf_Timestamp {
     }
 }
 
+// Periods are positive: both parts have the same sign, as the message wants it.
 extension Google_Protobuf_Duration {
     init(_ span: Nanoseconds) {
         self.init()
@@ -158,6 +161,7 @@ extension Google_Protobuf_Duration {
     }
 }
 
+/// Messages reach from year 1 to 9999, nanoseconds in 64 bits do not.
 private func nanoseconds(_ seconds: Int64, _ nanos: Int32, at path: String) throws(ConfigurationError) -> Int64 {
     let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
     let (sum, overflows) = whole.addingReportingOverflow(Int64(nanos))

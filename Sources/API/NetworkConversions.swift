@@ -38,6 +38,7 @@ extension Srv6pm_V1_Port {
 }
 
 extension Srv6pm_V1_LocalSID {
+    /// The name of the behavior is for people and is not read back.
     public init(_ local: LocalSID) {
         self.init()
         behavior = UInt32(local.behavior.rawValue)
@@ -155,6 +156,7 @@ extension Srv6pm_V1_PolicyStatus {
     }
 }
 
+// Reasons go by name: their numbers index counters and may change.
 extension Srv6pm_V1_Drop {
     public init(_ status: DropStatus) {
         self.init()

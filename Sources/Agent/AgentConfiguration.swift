@@ -19,17 +19,23 @@ package struct AgentConfiguration: Hashable, Sendable {
     /// The longest path that fits into a `sockaddr_un`.
     package static let maximumSocketLength = 107
 
+    /// The data plane.
     package var backend = Backend.afxdp
+    /// Where the control server listens.
     package var socket = Self.defaultSocket
     package var logLevel = Logger.Level.info
+    /// Ports, marking and sizes, as the engine takes them.
     package var dataplane = DataplaneConfiguration()
     /// Nil when the color is switched by hand.
     package var colorClock: ColorClock?
+    /// Monitored from the start, each once.
     package var flows: [Flow] = []
 
     package init() {}
 
     /// Reads the YAML text of a file. `backend` overrides what it says.
+    ///
+    /// *Throws*: everything that is wrong with it, in the order of the sections; syntax errors alone.
     package init(yaml: String, backend: String? = nil) throws(ConfigurationErrors) {
         self.init()
         var reader = YAMLReader()
@@ -107,6 +113,7 @@ package struct AgentConfiguration: Hashable, Sendable {
         }
     }
 
+    /// There is no `on`: whether there are hugepages is for the system to say.
     private enum Hugepages: String, CaseIterable {
         case auto, off
     }
@@ -213,6 +220,7 @@ package struct AgentConfiguration: Hashable, Sendable {
         }
     }
 
+    /// *Returns*: nil when something is wrong or missing, which is then noted.
     private func segments(of section: YAMLReader.Section, with reader: inout YAMLReader) -> SegmentList? {
         guard let nodes = reader.list(section, "segments") else { return nil }
         var segments: [SID] = []
@@ -229,6 +237,7 @@ package struct AgentConfiguration: Hashable, Sendable {
         return list
     }
 
+    /// The parser's own words, with the place that it gives.
     private static func syntaxError(_ error: YamlError) -> ConfigurationError {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),

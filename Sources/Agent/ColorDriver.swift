@@ -26,6 +26,7 @@ package struct ColorDriver {
 
     private let meter: Meter
     private let clock: ColorClock
+    /// Asked again around everything that takes time itself.
     private let time: () -> Moment
     private let report: (String) -> Void
     /// The block whose color is active.
@@ -74,6 +75,7 @@ package struct ColorDriver {
         return ahead.count > 0 && ahead <= clock.period / 4
     }
 
+    /// Takes the time behind the switch: that is when packets carry the color for certain.
     private mutating func activate(_ block: Int64) {
         var after: WallTime?
         let inOrder = meter.switchColor(to: block, of: clock) {

@@ -37,7 +37,7 @@ package struct Daemon: Sendable {
     /// Forwards and serves until `stop` finishes or yields; then gives the ports back to the kernel and returns.
     package func run(until stop: AsyncStream<Void>) async throws {
         let startedAt = ColorThread.wall()
-        logger.info("srv6pmd \(projectVersion) starts", metadata: ["backend": "\(configuration.backend.rawValue)"])
+        logger.info("srv6pmd \(projectVersion) starts, backend \(configuration.backend.rawValue)")
         // Before anything is touched: two daemons on one machine are one too many.
         try UnixSocket.prepare(configuration.socket)
         let meter = Meter(router: engine, clock: configuration.colorClock)
@@ -84,29 +84,18 @@ package struct Daemon: Sendable {
     }
 
     private func logStart() {
-        for port in engine.ports() {
-            logger.info(
-                "port \(port.name)",
-                metadata: [
-                    "link": "\(port.isUp ? "up" : "down")", "mtu": "\(port.mtu)", "queues": "\(port.queueCount)",
-                    "zero_copy": "\(port.isZeroCopy)", "busy_polling": "\(port.isBusyPolling)",
-                ])
-        }
         let marking = configuration.dataplane.marking
         if marking.mask & 0x03 != 0 {
             logger.warning("the mark covers ECN bits: congestion along the path may change it")
         }
         let period = configuration.colorClock.map { "every \($0.period)" } ?? "by hand"
-        logger.info(
-            "color switches \(period)",
-            metadata: [
-                "mask": "\(hex(marking.mask))", "a": "\(hex(marking.a))", "b": "\(hex(marking.b))",
-                "flows": "\(configuration.flows.count)",
-            ])
+        let values = "mask \(hex(marking.mask)), a \(hex(marking.a)), b \(hex(marking.b))"
+        logger.info("marking \(configuration.flows.count) flows with \(values); color switches \(period)")
     }
 
     private func hex(_ octet: UInt8) -> String { "0x" + (octet < 16 ? "0" : "") + String(octet, radix: 16) }
 
+    /// What ends the wait of the daemon.
     private enum Event {
         case stopAsked, serverEnded, graceOver
     }
@@ -118,7 +107,7 @@ package struct Daemon: Sendable {
         try await withThrowingTaskGroup(of: Event.self) { group in
             group.addTask { [logger, configuration] in
                 try await server.run {
-                    logger.info("serving", metadata: ["socket": "\(configuration.socket)"])
+                    logger.info("serving on \(configuration.socket)")
                     notify("READY=1")
                 }
                 return .serverEnded
@@ -145,6 +134,7 @@ package struct Daemon: Sendable {
         }
     }
 
+    /// A service manager that does not hear is no reason to stop routing.
     private func notify(_ state: String) {
         do {
             try UnixSocket.notify(state)

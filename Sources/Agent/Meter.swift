@@ -41,6 +41,7 @@ package final class Meter: Sendable {
         state = Mutex(State(recorder: clock.map { BlockRecorder(clock: $0, keptBlockCount: kept) }))
     }
 
+    /// Begins to count a flow; its first block is the next whole one.
     package func addFlow(_ flow: Flow) throws(FlowError) {
         try state.withLock { (state) throws(FlowError) in
             try router.addFlow(flow)
@@ -48,6 +49,7 @@ package final class Meter: Sendable {
         }
     }
 
+    /// Ends the counting of a flow and forgets its blocks.
     package func removeFlow(_ flow: Flow) throws(FlowError) {
         try state.withLock { (state) throws(FlowError) in
             try router.removeFlow(flow)
@@ -56,6 +58,8 @@ package final class Meter: Sendable {
     }
 
     /// The kept blocks of one flow, or of all.
+    ///
+    /// *Throws*: when the flow is not monitored; a monitored one without blocks has none.
     package func blocks(of flow: Flow? = nil) throws(FlowError) -> [Block] {
         if let flow { _ = try router.reading(of: flow) }
         return state.withLock { state in
@@ -74,6 +78,7 @@ package final class Meter: Sendable {
         return state.withLock { $0.recorder?.switched(to: block, at: now) ?? true }
     }
 
+    /// Notes that the wall clock was set, see ``BlockRecorder/clockStepped(to:)``.
     package func clockStepped(to block: Int64) { state.withLock { $0.recorder?.clockStepped(to: block) } }
 
     /// Reads all flows, closes their blocks and hands them to those who watch.

@@ -9,6 +9,7 @@ import SRv6
 /// The service `srv6pm.v1.Router`.
 struct RouterService: Srv6pm_V1_Router.SimpleServiceProtocol {
     let meter: Meter
+    /// What the engine was built with; it does not change while it runs.
     let marking: MarkingScheme
     let startedAt: WallTime
     /// Calls into the data plane wait for its workers; this queue waits in the place of Swift's threads, and brings
@@ -171,6 +172,7 @@ struct RouterService: Srv6pm_V1_Router.SimpleServiceProtocol {
         }
     }
 
+    /// Runs a call on the queue and turns its errors into statuses.
     private func perform<Reply: Sendable>(_ body: @escaping @Sendable () throws -> Reply) async throws -> Reply {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { continuation.resume(with: Result { try body() }.mapError(Self.status)) }

@@ -39,7 +39,7 @@ package enum UnixSocket {
         for part in directory {
             parent += "/\(part)"
             if unsafe mkdir(parent, 0o755) == 0 {
-                // Whatever the umask: clients of other users are to be told that they may not, not that it is not there.
+                // Whatever the umask: other users are to be told that they may not, not that it is not there.
                 guard unsafe chmod(parent, 0o755) == 0 else { throw SystemError("open \(parent)", code: errno) }
             } else if errno != EEXIST {
                 throw SystemError("create the directory \(parent)", code: errno)

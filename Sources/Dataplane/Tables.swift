@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CXDP
+import Glibc
 import SRv6
 import Wire
 
@@ -257,9 +258,13 @@ struct BurstClock: BitwiseCopyable, @unchecked Sendable {
     func leave() { unsafe cxdp_store_release_u64(cell, cell.pointee &+ 1) }
 
     /// Returns when the worker is outside a burst, or in another than at the call.
+    ///
+    /// Sleeps between looks: a caller of higher priority on the worker's core would otherwise wait for what it
+    /// keeps from running.
     func waitForBoundary() {
         let seen = unsafe cxdp_load_seqcst_u64(cell)
         guard seen & 1 == 1 else { return }
-        while unsafe cxdp_load_acquire_u64(cell) == seen { sched_yield() }
+        var pause = timespec(tv_sec: 0, tv_nsec: 20_000)
+        while unsafe cxdp_load_acquire_u64(cell) == seen { unsafe nanosleep(&pause, nil) }
     }
 }

@@ -94,8 +94,11 @@ package struct Listing {
     }
 }
 
+// Text for people may change; keys of JSON are promises, and a test holds them.
+
 private func yesNo(_ value: Bool) -> String { value ? "yes" : "no" }
 
+/// An interface that is gone, or in another namespace, has a number only.
 private func name(_ index: Int, in interfaces: InterfaceNames) -> String { interfaces[index] ?? "#\(index)" }
 
 extension Listing {
@@ -357,6 +360,7 @@ private func members(_ hop: NextHop, _ interfaces: InterfaceNames) -> [String: J
     return object
 }
 
+/// A behavior with its arguments, in the words of `ip -6 route`.
 private func describe(_ local: LocalSID, _ interfaces: InterfaceNames) -> String {
     var text = local.behavior.name
     if let table = local.table { text += " table \(table)" }

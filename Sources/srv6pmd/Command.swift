@@ -55,13 +55,18 @@ struct Command: AsyncParsableCommand {
     }
 
     private func load() throws -> AgentConfiguration {
-        let text: String
+        let descriptor = unsafe open(config, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            try fail("\(SystemError("open \(config)", code: errno))", code: Self.wrongConfiguration)
+        }
+        let data: Data
         do {
-            text = try String(contentsOfFile: config, encoding: .utf8)
+            data = try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).readToEnd() ?? Data()
         } catch {
-            // Foundation says everything but the reason at length.
-            let reason = FileManager.default.fileExists(atPath: config) ? "cannot be read as text" : "does not exist"
-            try fail("\(config) \(reason)", code: Self.wrongConfiguration)
+            try fail("cannot read \(config): \(error.localizedDescription)", code: Self.wrongConfiguration)
+        }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            try fail("\(config) is not UTF-8", code: Self.wrongConfiguration)
         }
         do {
             return try AgentConfiguration(yaml: text, backend: backend)

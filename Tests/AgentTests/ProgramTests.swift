@@ -126,7 +126,14 @@ struct ProgramTests {
                             """))
             let missing = try await run(program, ["--config", directory + "/none.yaml"])
             #expect(
-                missing == Outcome(status: 78, output: "", errors: "srv6pmd: \(directory)/none.yaml does not exist\n"))
+                missing
+                    == Outcome(
+                        status: 78, output: "",
+                        errors: "srv6pmd: cannot open \(directory)/none.yaml: No such file or directory\n"))
+            try Data([0x70, 0xff, 0x70]).write(to: URL(fileURLWithPath: file))
+            #expect(
+                try await run(program, ["--config", file])
+                    == Outcome(status: 78, output: "", errors: "srv6pmd: \(file) is not UTF-8\n"))
         }
     }
 }

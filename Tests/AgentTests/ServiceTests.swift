@@ -80,7 +80,7 @@ private func failure(_ call: () async throws -> Void) async -> String {
         content.routes = [Sample.route]
         content.localSIDs = [Sample.sid]
         content.policies = [Sample.policyStatus]
-        content.drops = [DropStatus(reason: .badSRH, packets: 3), DropStatus(reason: .noRoom, packets: 4)]
+        content.drops = [DropStatus(reason: .badSRH, packets: 3), DropStatus(reason: .blackhole, packets: 4)]
         content.workers = [Sample.worker]
         try await withService(ScriptedRouter(content)) { router, _, _ in
             #expect(try await router.ports() == [Sample.port])
