@@ -11,9 +11,12 @@ let strict: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 // The packet path crosses from Dataplane into Wire and SRv6: let the optimizer cross with it.
-let hot: [SwiftSetting] = strict + [
-    .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked", "-Xcc", "-march=x86-64-v2"], .when(configuration: .release))
-]
+let hot: [SwiftSetting] =
+    strict + [
+        .unsafeFlags(
+            ["-cross-module-optimization", "-enforce-exclusivity=unchecked", "-Xcc", "-march=x86-64-v2"],
+            .when(configuration: .release))
+    ]
 
 let coreTargets: [Target] = [
     .systemLibrary(name: "CXDP", path: "Sources/CXDP"),
@@ -62,7 +65,8 @@ let fullTargets: [Target] = [
         ], swiftSettings: strict),
     .executableTarget(name: "srv6pmd", dependencies: ["Agent", arguments, logging], swiftSettings: strict),
     .executableTarget(
-        name: "srv6pm", dependencies: grpc + [
+        name: "srv6pm",
+        dependencies: grpc + [
             transport, arguments, "API", "Agent", "Bench", "Dataplane", "Measurement", "Netlink", "SRv6", "Wire",
         ],
         swiftSettings: strict),

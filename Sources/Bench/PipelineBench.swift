@@ -117,10 +117,14 @@ public struct PipelineBench: Sendable {
     private func check(_ dataplane: Dataplane, packets: Int) throws {
         let worker = dataplane.workers()[0]
         guard worker.transmitted == UInt64(packets) else {
-            throw BenchError("\(packets) packets went in, \(worker.transmitted) came out: \(dataplane.drops().filter { $0.packets > 0 }), \(worker.punted) punted")
+            throw BenchError(
+                "\(packets) packets went in, \(worker.transmitted) came out: \(dataplane.drops().filter { $0.packets > 0 }), \(worker.punted) punted"
+            )
         }
         guard monitored >= flows else { return }
-        let counted = dataplane.readings().reduce(0) { $0 + $1.counters.a.packets + $1.counters.b.packets + $1.counters.uncolored.packets }
+        let counted = dataplane.readings().reduce(0) {
+            $0 + $1.counters.a.packets + $1.counters.b.packets + $1.counters.uncolored.packets
+        }
         guard counted == UInt64(packets) || benchCase == .forward else {
             throw BenchError("\(packets) packets went out, \(counted) were counted")
         }
@@ -137,7 +141,10 @@ public struct PipelineBench: Sendable {
         let list =
             switch benchCase {
             case .hencaps3:
-                [first, IPv6Address(high: 0xfcff_8000_0000_0000, low: 1), IPv6Address(high: 0xfcff_9000_0000_0000, low: 0x100)]
+                [
+                    first, IPv6Address(high: 0xfcff_8000_0000_0000, low: 1),
+                    IPv6Address(high: 0xfcff_9000_0000_0000, low: 0x100),
+                ]
             default: [first]
             }
         guard let segments = SegmentList(list) else { preconditionFailure("one or three segments are a list") }
@@ -195,7 +202,8 @@ public struct PipelineBench: Sendable {
             add(IPv6Address(high: 0xfcff << 48, low: 0), 16, plain)
         case .end: add(IPv6Address(high: 0xfcff << 48, low: 0), 16, plain)
         }
-        let local = LocalSID(behavior: benchCase == .end ? .end : .endDT6, table: benchCase == .end ? nil : Route.mainTable)
+        let local = LocalSID(
+            behavior: benchCase == .end ? .end : .endDT6, table: benchCase == .end ? nil : Route.mainTable)
         if benchCase == .end || benchCase == .enddt6 {
             add(Self.sid, 128, NextHop(linkIndex: 1, encapsulation: .seg6local(local)))
         }

@@ -85,7 +85,10 @@ struct Control {
         var isLocalSID = false
     }
 
-    init(_ configuration: DataplaneConfiguration, sidCount: @escaping (Int) -> PacketCount, report: @escaping Dataplane.Report) {
+    init(
+        _ configuration: DataplaneConfiguration, sidCount: @escaping (Int) -> PacketCount,
+        report: @escaping Dataplane.Report
+    ) {
         self.configuration = configuration
         self.sidCount = sidCount
         self.report = report
@@ -118,8 +121,18 @@ struct Control {
         return changes
     }
 
-    /// What the engine does with a route, for people: an action of its own, or the kernel and why.
-    func action(of route: Route) -> String {
+    /// All routes, with what the engine does about each.
+    func routeStatus() -> [RouteStatus] {
+        routes.flatMap { place, candidates in
+            candidates.enumerated().map { index, route in
+                RouteStatus(
+                    route: route, action: index == 0 ? action(of: route, at: place) : "unused: another is preferred")
+            }
+        }
+    }
+
+    /// What the engine does with the route in force at a place, for people: an action of its own, or the kernel and why.
+    private func action(of route: Route, at place: Place) -> String {
         switch route.kind {
         case .blackhole: return "drop"
         case .unicast: break
@@ -131,11 +144,13 @@ struct Control {
         switch hop.encapsulation {
         case .none: return ports[hop.linkIndex] == nil ? "kernel: not a port" : "forward"
         case .seg6(let policy):
-            guard policy.mode == .encap || policy.mode == .encapRed else { return "kernel: mode \(policy.mode.rawValue)" }
+            guard policy.mode == .encap || policy.mode == .encapRed else {
+                return "kernel: mode \(policy.mode.rawValue)"
+            }
             return tunnelSource.isUnspecified ? "kernel: no tunnel source" : "encap"
         case .seg6local(let localSID):
             if let reason = localSID.kernelOnly { return "kernel: \(reason)" }
-            let isExecuted = sids.values.contains { $0.localSID == localSID && $0.isEngineExecuted }
+            let isExecuted = sids[place]?.isEngineExecuted == true
             return isExecuted ? localSID.behavior.name : "kernel: \(localSID.behavior.name)"
         case .other(let name): return "kernel: \(name)"
         }
@@ -329,7 +344,8 @@ struct Control {
             return Installed(entry: .kernel, link: link)
         }
         if policies[policy] == nil {
-            let state = PolicyState(index: policyIndices.take(), template: templates.take(PolicyTemplate.byteCount(policy)))
+            let state = PolicyState(
+                index: policyIndices.take(), template: templates.take(PolicyTemplate.byteCount(policy)))
             policies[policy] = state
             install(policy, state)
         }
@@ -361,7 +377,9 @@ struct Control {
     private mutating func update(tunnelSource source: IPv6Address) {
         guard source != tunnelSource else { return }
         tunnelSource = source
-        if source.isUnspecified { report("no SR tunnel source is set (ip sr tunsrc set ADDRESS): the kernel encapsulates") }
+        if source.isUnspecified {
+            report("no SR tunnel source is set (ip sr tunsrc set ADDRESS): the kernel encapsulates")
+        }
         for (policy, state) in policies { install(policy, state) }
         for (place, candidates) in routes {
             if case .seg6? = candidates.first?.nextHops.first?.encapsulation { reinstall(place) }

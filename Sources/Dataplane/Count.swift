@@ -69,7 +69,8 @@ struct Counters: BitwiseCopyable {
 enum Count {
     /// Hashes the flow key of an IPv6 packet that arrived, and fetches its place in the table.
     @inline(__always)
-    static func prepareArrival(_ frame: borrowing MutableRawSpan, _ packet: inout Packet, _ tables: borrowing TableCopy) {
+    static func prepareArrival(_ frame: borrowing MutableRawSpan, _ packet: inout Packet, _ tables: borrowing TableCopy)
+    {
         guard packet.isIPv6, packet.routingHeader != .invalid, packet.verdict != .drop else { return }
         packet.flowHash = tables.ingressFlows.hash(key(frame, packet))
         tables.ingressFlows.prefetch(packet.flowHash)

@@ -53,6 +53,7 @@ public final class Dataplane: FlowCounting, Sendable {
     ///
     /// *Throws*: the first system call that failed, with everything undone.
     public func start() throws(SystemError) {
+        setFlowLabelMode(KernelSetting.read("net/ipv6/seg6_flowlabel").flatMap { Int($0) } ?? 0)
         let result: Result<Void, SystemError> = state.withLock { state in
             do throws(SystemError) {
                 let engine = try Engine(
@@ -204,14 +205,13 @@ public final class Dataplane: FlowCounting, Sendable {
         }
     }
 
-    /// The routes in force, by table and prefix, with what the engine does about each.
+    /// The kernel's routes by table, prefix and metric, with what the engine does about each.
     public func routes() -> [RouteStatus] {
-        let routes = state.withLock { state in
-            state.control.routes.values.compactMap { candidates in
-                candidates.first.map { RouteStatus(route: $0, action: state.control.action(of: $0)) }
-            }
-        }
-        return routes.sorted { ($0.route.key.table, "\($0.route.key.prefix)") < ($1.route.key.table, "\($1.route.key.prefix)") }
+        let routes = state.withLock { $0.control.routeStatus() }
+        let keyed = routes.map { ($0.route.key, "\($0.route.key.prefix)", $0) }
+        return keyed.sorted {
+            ($0.0.table, $0.1, $0.0.metric, $0.0.linkIndex) < ($1.0.table, $1.1, $1.0.metric, $1.0.linkIndex)
+        }.map(\.2)
     }
 
     public func localSIDs() -> [SIDStatus] {

@@ -38,7 +38,8 @@ final class Engine {
     ) throws(SystemError) {
         let path = try RedirectProgram.objectPath(directory: configuration.bpfDirectory)
         let plan = try PortPlan.make(configuration, links: links)
-        punt = try PuntDevice(name: configuration.puntDevice, queueCount: configuration.workerCount)
+        punt = try PuntDevice(
+            name: configuration.puntDevice, queueCount: configuration.workerCount, report: report)
         let cores = configuration.cores.isEmpty ? WorkerThread.allowedCores() : configuration.cores
         var workers: [WorkerResources] = []
         var builders: [WorkerBuilder] = []

@@ -115,7 +115,8 @@ struct Exchange: ~Copyable {
             if queues[index].unsubmitted > 0 {
                 let port = queues[index].port
                 counters.add(UInt64(truncatingIfNeeded: queues[index].unsubmitted), to: .transmittedPackets, of: port)
-                counters.add(UInt64(truncatingIfNeeded: queues[index].unsubmittedOctets), to: .transmittedOctets, of: port)
+                counters.add(
+                    UInt64(truncatingIfNeeded: queues[index].unsubmittedOctets), to: .transmittedOctets, of: port)
             }
             queues[index].flush(&umem)
         }

@@ -118,7 +118,8 @@ struct Cells: BitwiseCopyable {
     let count: Int
 
     init(_ region: borrowing Region, byteOffset: Int = 0, count: Int) {
-        precondition(byteOffset >= 0 && count >= 0 && byteOffset + 8 * count <= region.byteCount, "cells outside region")
+        precondition(
+            byteOffset >= 0 && count >= 0 && byteOffset + 8 * count <= region.byteCount, "cells outside region")
         unsafe base = (region.base + byteOffset).bindMemory(to: UInt64.self, capacity: count)
         self.count = count
     }

@@ -110,7 +110,8 @@ struct FrameMemory {
     @_lifetime(borrow self)
     func frame(_ address: UInt64) -> MutableRawSpan {
         precondition(
-            address % UInt64(Umem.frameByteCount) == 0 && Int(address) + Umem.frameByteCount <= byteCount, "not a frame")
+            address % UInt64(Umem.frameByteCount) == 0 && Int(address) + Umem.frameByteCount <= byteCount, "not a frame"
+        )
         let span = unsafe MutableRawSpan(_unsafeStart: base + Int(address), byteCount: Umem.frameByteCount)
         return unsafe _overrideLifetime(span, borrowing: self)
     }

@@ -11,8 +11,14 @@ final class PuntDevice: @unchecked Sendable {
     let descriptors: [Int32]
 
     /// Makes the device and brings it up, with forwarding and SRv6 on and the reverse-path filter off.
-    init(name: String, queueCount: Int) throws(SystemError) {
+    init(name: String, queueCount: Int, report: Dataplane.Report) throws(SystemError) {
         self.name = name
+        // The stricter of this and the device's own value is in force.
+        if KernelSetting.read("net/ipv4/conf/all/rp_filter") == "1" {
+            report(
+                "net.ipv4.conf.all.rp_filter is 1: the kernel will drop IPv4 packets that \(name) hands to it; use 0 or 2"
+            )
+        }
         var opened: [Int32] = []
         do {
             for _ in 0..<queueCount { opened.append(try Self.open(name)) }
@@ -47,7 +53,7 @@ final class PuntDevice: @unchecked Sendable {
             "ipv6/conf/\(name)/accept_ra": "0", "ipv6/conf/\(name)/addr_gen_mode": "1",
             "ipv4/conf/\(name)/rp_filter": "0", "ipv4/conf/\(name)/forwarding": "1",
         ] {
-            try write(setting.value, to: "/proc/sys/net/" + setting.key)
+            try KernelSetting.write(setting.value, to: "net/" + setting.key)
         }
         let control = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         guard control >= 0 else { throw SystemError("open a control socket", code: errno) }
@@ -68,16 +74,6 @@ final class PuntDevice: @unchecked Sendable {
     private static func setName(_ name: String, _ request: inout ifreq) {
         unsafe withUnsafeMutableBytes(of: &request.ifr_ifrn.ifrn_name) { buffer in
             for (index, octet) in name.utf8.prefix(Int(IFNAMSIZ) - 1).enumerated() { unsafe buffer[index] = octet }
-        }
-    }
-
-    private static func write(_ value: String, to path: String) throws(SystemError) {
-        let descriptor = unsafe Glibc.open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw SystemError("open \(path)", code: errno) }
-        defer { close(descriptor) }
-        let text = Array(value.utf8)
-        guard unsafe Glibc.write(descriptor, text, text.count) == text.count else {
-            throw SystemError("write \(value) to \(path)", code: errno)
         }
     }
 }

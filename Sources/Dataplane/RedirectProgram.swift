@@ -118,7 +118,9 @@ final class RedirectProgram {
             let folder = executable.split(separator: "/").dropLast().map { "/" + $0 }.joined()
             candidates += [folder + "/bpf", folder + "/../lib/srv6pm/bpf"]
         }
-        for candidate in candidates where unsafe access(candidate + "/" + name, R_OK) == 0 { return candidate + "/" + name }
+        for candidate in candidates where unsafe access(candidate + "/" + name, R_OK) == 0 {
+            return candidate + "/" + name
+        }
         throw SystemError("find \(name) in \(candidates.joined(separator: ", "))", code: ENOENT)
     }
 }
@@ -137,7 +139,8 @@ enum Interface {
             for (index, octet) in name.utf8.prefix(Int(IFNAMSIZ) - 1).enumerated() { unsafe buffer[index] = octet }
         }
         let result = unsafe withUnsafeMutablePointer(to: &channels) { pointer in
-            unsafe request.ifr_ifru.ifru_data = unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: CChar.self)
+            unsafe request.ifr_ifru.ifru_data = unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(
+                to: CChar.self)
             return unsafe ioctl(control, UInt(SIOCETHTOOL), &request)
         }
         guard result == 0 else { return 1 }

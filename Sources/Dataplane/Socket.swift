@@ -86,7 +86,9 @@ final class XDPSocket {
         var bound: (OpaquePointer?, Int32) = (nil, 0)
         if zeroCopy == .auto, umem.isFirst {
             unsafe bound = bind(XDP_ZEROCOPY)
-            if unsafe bound.0 == nil { umem.copyReason = unsafe "the driver answered: \(String(cString: strerror(bound.1)))" }
+            if unsafe bound.0 == nil {
+                umem.copyReason = unsafe "the driver answered: \(String(cString: strerror(bound.1)))"
+            }
         }
         if unsafe bound.0 == nil { unsafe bound = bind(XDP_COPY) }
         guard let socket = unsafe bound.0 else {
@@ -129,7 +131,8 @@ final class XDPSocket {
     func enableBusyPolling(budget: Int) -> Bool {
         func set(_ option: Int32, _ value: Int32) -> Bool {
             var value = value
-            return unsafe setsockopt(rings.descriptor, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+            return unsafe setsockopt(rings.descriptor, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<Int32>.size))
+                == 0
         }
         // SO_PREFER_BUSY_POLL, SO_BUSY_POLL (microseconds), SO_BUSY_POLL_BUDGET
         return set(69, 1) && set(46, 20) && set(70, Int32(budget))

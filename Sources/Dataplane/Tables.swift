@@ -79,7 +79,9 @@ struct PolicyEntry: BitwiseCopyable, Hashable {
 
 /// A local SID as the packet path executes it.
 struct SIDEntry: BitwiseCopyable, Hashable {
-    enum Action: UInt8, BitwiseCopyable { case kernel, end, endX, decapsulateTable6, decapsulateCross6, decapsulateCross4 }
+    enum Action: UInt8, BitwiseCopyable {
+        case kernel, end, endX, decapsulateTable6, decapsulateCross6, decapsulateCross4
+    }
 
     var action: Action
     /// FIB slot of the second lookup.

@@ -34,7 +34,8 @@ struct Umem: ~Copyable {
     /// The octets of the frame at `address`. Traps on an address that is not a frame's.
     @inline(__always) @_lifetime(borrow self)
     func frame(_ address: UInt64) -> MutableRawSpan {
-        precondition(address & UInt64(Self.frameByteCount - 1) == 0 && address < UInt64(region.byteCount), "not a frame")
+        precondition(
+            address & UInt64(Self.frameByteCount - 1) == 0 && address < UInt64(region.byteCount), "not a frame")
         let span = unsafe MutableRawSpan(
             _unsafeStart: region.base + Int(truncatingIfNeeded: address), byteCount: Self.frameByteCount)
         return unsafe _overrideLifetime(span, borrowing: self)

@@ -119,7 +119,8 @@ public struct ThroughputExperiment {
         restoreThread(mask)
         // What is on its way arrives.
         var after = try sink.statistic("rx_packets", of: "sink-sut")
-        try wait(for: "the last packets to arrive", upTo: .seconds(5), every: .milliseconds(50)) { () throws(LabError) in
+        try wait(for: "the last packets to arrive", upTo: .seconds(5), every: .milliseconds(50)) {
+            () throws(LabError) in
             let now = try sink.statistic("rx_packets", of: "sink-sut")
             defer { after = now }
             return now == after

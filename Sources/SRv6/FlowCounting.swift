@@ -106,7 +106,8 @@ public enum FlowError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .alreadyMonitored(let flow): "flow \(flow) is monitored already"
-        case .indistinguishable(let flow, let other): "flow \(flow) looks on the wire like flow \(other), monitored already"
+        case .indistinguishable(let flow, let other):
+            "flow \(flow) looks on the wire like flow \(other), monitored already"
         case .notMonitored(let flow): "flow \(flow) is not monitored"
         case .tableFull(let limit): "all \(limit) flow counters of this direction are in use"
         case .unsupported(let flow, let reason): "flow \(flow) cannot be monitored: \(reason)"

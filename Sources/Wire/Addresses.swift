@@ -58,7 +58,9 @@ extension IPv6Address: LosslessStringConvertible, CustomStringConvertible {
         if high == 0 && low >> 32 == 0xffff { return "::ffff:\(IPv4Address(UInt32(truncatingIfNeeded: low)))" }
         var groups: [UInt16] = []
         for half in [high, low] {
-            for shift in stride(from: UInt64(48), through: 0, by: -16) { groups.append(UInt16(truncatingIfNeeded: half >> shift)) }
+            for shift in stride(from: UInt64(48), through: 0, by: -16) {
+                groups.append(UInt16(truncatingIfNeeded: half >> shift))
+            }
         }
         var best = 0..<0
         var start = 0

@@ -44,7 +44,9 @@ public struct Pcap: Hashable, Sendable {
             throw WireError(offset: 0, reason: "this is not a pcap file (pcapng is another format)")
         }
         func field(_ offset: Int) -> UInt32 { isLittle ? octets.u32(at: offset).byteSwapped : octets.u32(at: offset) }
-        guard field(20) & 0xffff == Self.ethernet else { throw WireError(offset: 20, reason: "the link type is not Ethernet") }
+        guard field(20) & 0xffff == Self.ethernet else {
+            throw WireError(offset: 20, reason: "the link type is not Ethernet")
+        }
         packets = []
         var offset = Self.fileHeaderByteCount
         while offset < octets.byteCount {
@@ -72,7 +74,9 @@ public struct Pcap: Hashable, Sendable {
     public func emit() -> [UInt8] {
         var file: [UInt8] = []
         func put(_ value: UInt32) {
-            for shift in stride(from: UInt32(24), through: 0, by: -8) { file.append(UInt8(truncatingIfNeeded: value >> shift)) }
+            for shift in stride(from: UInt32(24), through: 0, by: -8) {
+                file.append(UInt8(truncatingIfNeeded: value >> shift))
+            }
         }
         put(Self.nanoseconds)
         put(2 << 16 | 4)

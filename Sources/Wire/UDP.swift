@@ -26,7 +26,9 @@ public struct UDPView: ~Escapable {
     /// Octets of header and payload.
     @inlinable public var length: Int { octets.byteCount }
     @inlinable public var checksum: UInt16 { octets.u16(at: 6) }
-    @inlinable public var payload: RawSpan { @_lifetime(copy self) get { octets.extracting(droppingFirst: Self.byteCount) } }
+    @inlinable public var payload: RawSpan {
+        @_lifetime(copy self) get { octets.extracting(droppingFirst: Self.byteCount) }
+    }
 
     /// Whether header and payload sum to all ones with a pseudo-header's sum on top.
     @inlinable

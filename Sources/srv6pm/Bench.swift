@@ -42,7 +42,9 @@ struct PipelineCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        guard (1...1_000_000).contains(flows) else { throw ValidationError("--flows: \(flows) is not from 1 to 1000000") }
+        guard (1...1_000_000).contains(flows) else {
+            throw ValidationError("--flows: \(flows) is not from 1 to 1000000")
+        }
         guard (0...1_000_000).contains(routes) else {
             throw ValidationError("--routes: \(routes) is not from 0 to 1000000")
         }

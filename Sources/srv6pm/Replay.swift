@@ -33,7 +33,9 @@ struct Replay: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Network state, instead of this machine's.", valueName: "file"))
     var network: String?
 
-    @Option(name: .long, help: ArgumentHelp("Port that the packets arrive on; the first one by default.", valueName: "name"))
+    @Option(
+        name: .long, help: ArgumentHelp("Port that the packets arrive on; the first one by default.", valueName: "name")
+    )
     var port: String?
 
     @Flag(name: .long, help: "Print JSON.")
@@ -97,7 +99,9 @@ struct Replay: ParsableCommand {
         var lines = [
             "\(worker.received) packets: \(worker.transmitted) sent, \(worker.punted) for the kernel, \(worker.dropped) dropped"
         ]
-        lines += dataplane.ports().filter { $0.transmitted.packets > 0 }.map { "  \($0.name): \($0.transmitted.packets) sent" }
+        lines += dataplane.ports().filter { $0.transmitted.packets > 0 }.map {
+            "  \($0.name): \($0.transmitted.packets) sent"
+        }
         lines += drops.map { "  \($0.reason.name): \($0.packets) dropped" }
         if tooLarge > 0 { lines.append("  \(tooLarge) more are larger than a frame and were left out") }
         return lines.joined(separator: "\n")

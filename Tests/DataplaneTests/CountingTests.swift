@@ -37,9 +37,11 @@ struct CountingTests {
         #expect(try scene.dataplane.reading(of: flow) == CounterSnapshot())
     }
 
-    @Test("what arrives is counted by the color it carries, and uncolored when it carries none", arguments: [
-        (UInt8(0x04), MarkColor?.some(.a)), (0x0c, .b), (0x00, nil), (0x08, nil), (0xb5, .a), (0xbf, .b),
-    ])
+    @Test(
+        "what arrives is counted by the color it carries, and uncolored when it carries none",
+        arguments: [
+            (UInt8(0x04), MarkColor?.some(.a)), (0x0c, .b), (0x00, nil), (0x08, nil), (0xb5, .a), (0xbf, .b),
+        ])
     func ingress(_ trafficClass: UInt8, _ color: MarkColor?) throws {
         let scene = try Scene(SRv6Tests.endpoint)
         let flow = Flow(policy: Policy(segments: list("fcff:1::1,fcff:1::100")), direction: .ingress)
@@ -63,7 +65,8 @@ struct CountingTests {
             customer6(), from: v6("fcff:9::1"), to: v6("fcff:1::100"), listed: [], segmentsLeft: 0, trafficClass: 0x04)
         _ = try scene.forwarded(bare)
         #expect(try scene.dataplane.reading(of: one).a.packets == 1)
-        let three = Flow(policy: Policy(segments: list("fcff:5::1,fcff:1::1,fcff:1::100"), mode: .encapRed), direction: .ingress)
+        let three = Flow(
+            policy: Policy(segments: list("fcff:5::1,fcff:1::1,fcff:1::100"), mode: .encapRed), direction: .ingress)
         try scene.dataplane.addFlow(three)
         _ = try scene.forwarded(
             SRv6Tests.arriving(
@@ -99,7 +102,8 @@ struct CountingTests {
         let flow = Flow(policy: Self.policy, direction: .egress)
         try scene.dataplane.addFlow(flow)
         let route = try NetworkScript(
-            "link p0\nlink p1\nroute fd00:8::/64 encap seg6 mode encap segs fcff:2::1,fcff:8::100 dev p1").changes[2]
+            "link p0\nlink p1\nroute fd00:8::/64 encap seg6 mode encap segs fcff:2::1,fcff:8::100 dev p1"
+        ).changes[2]
         scene.dataplane.apply([route])
         _ = try scene.forwarded(customer6())
         guard case .route(let value) = route else { return }

@@ -108,8 +108,9 @@ struct SRv6Tests {
             out
                 == Self.arriving(
                     customer6(), to: "fcff:8::100", listed: "fcff:1::1,fcff:8::100", left: 0, hopLimit: 60))
-        #expect(scene.dataplane.localSIDs().first { $0.prefix.description == "fcff:1::1/128" }?.processed
-            == PacketCount(packets: 1, octets: UInt64(packet.count)))
+        #expect(
+            scene.dataplane.localSIDs().first { $0.prefix.description == "fcff:1::1/128" }?.processed
+                == PacketCount(packets: 1, octets: UInt64(packet.count)))
     }
 
     @Test("End of a reduced list: Segments Left one past the last entry is legal")
@@ -128,16 +129,20 @@ struct SRv6Tests {
         _ = try scene.forwarded(packet, to: 0x0200_0000_0203)
     }
 
-    @Test("End.DT6 and End.DX6 take the outer header off", arguments: [
-        ("fcff:1::100", "fd00:8::2", UInt64(0x0200_0000_0202)), ("fcff:1::101", "fd00:9::2", 0x0200_0000_0203),
-        ("fcff:1::600", "fd00:77::2", 0x0200_0000_0203),
-    ])
+    @Test(
+        "End.DT6 and End.DX6 take the outer header off",
+        arguments: [
+            ("fcff:1::100", "fd00:8::2", UInt64(0x0200_0000_0202)), ("fcff:1::101", "fd00:9::2", 0x0200_0000_0203),
+            ("fcff:1::600", "fd00:77::2", 0x0200_0000_0203),
+        ])
     func decapsulate6(_ sid: String, _ destination: String, _ mac: UInt64) throws {
         let scene = try Scene(Self.endpoint)
         let inner = customer6(to: destination, hopLimit: 33)
         var expected = inner
         expected[7] = 32
-        #expect(try scene.forwarded(Self.arriving(inner, to: sid, listed: "fcff:1::1,\(sid)", left: 0), to: mac) == expected)
+        #expect(
+            try scene.forwarded(Self.arriving(inner, to: sid, listed: "fcff:1::1,\(sid)", left: 0), to: mac) == expected
+        )
         let plain = PacketFactory.encapsulated(inner, from: v6("fcff:9::1"), to: v6(sid), listed: [], segmentsLeft: 0)
         #expect(try scene.forwarded(plain, to: mac) == expected, "without an SRH")
     }
@@ -185,12 +190,14 @@ struct SRv6Tests {
         expect(.noSegmentsLeft, changed(43, 0, good), "no segments left at End")
         expect(
             .noSegmentsLeft,
-            PacketFactory.encapsulated(customer6(), from: v6("fcff:9::1"), to: v6("fcff:1::1"), listed: [], segmentsLeft: 0),
+            PacketFactory.encapsulated(
+                customer6(), from: v6("fcff:9::1"), to: v6("fcff:1::1"), listed: [], segmentsLeft: 0),
             "no SRH at End")
         let last = Self.arriving(customer6(), to: "fcff:1::100", listed: "fcff:1::1,fcff:1::100", left: 0)
         expect(.segmentsLeft, changed(43, 1, last), "segments left at End.DT6")
         expect(.unexpectedPayload, changed(40, 17, last), "UDP at End.DT6")
-        expect(.unexpectedPayload,
+        expect(
+            .unexpectedPayload,
             Self.arriving(customer4(), to: "fcff:1::100", listed: "fcff:1::1,fcff:1::100", left: 0), "IPv4 at End.DT6")
         expect(.badInnerPacket, changed(80, 0x50, last), "inner version")
         expect(.badInnerPacket, changed(85, 0xff, last), "inner payload longer than the outer")
@@ -216,7 +223,10 @@ struct SRv6Tests {
     func tunnelSource() throws {
         let scene = try Scene(Self.headend)
         scene.dataplane.apply([.tunnelSource(v6("fcff:1::77"))])
-        #expect(try Array(scene.forwarded(customer6())[8..<24]) == [0xfc, 0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77])
+        #expect(
+            try Array(scene.forwarded(customer6())[8..<24]) == [
+                0xfc, 0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77,
+            ])
         scene.dataplane.apply([.tunnelSource(.unspecified)])
         #expect(scene.send(customer6()) == .punted(octets: scene.factory.frame(customer6())))
     }

@@ -144,7 +144,10 @@ struct TableTests {
         let scene = try Scene()
         // An odd and an even number of updates show either copy.
         for _ in 0..<rounds { scene.dataplane.apply([.tunnelSource(v6("fcff:1::\(rounds)"))]) }
-        scene.dataplane.apply(try NetworkScript("link p0 mac 02:00:00:00:01:01\nlink p1 mac 02:00:00:00:02:01\nroute fd00:8::/64 via fcf0:2::2 dev p1").changes)
+        scene.dataplane.apply(
+            try NetworkScript(
+                "link p0 mac 02:00:00:00:01:01\nlink p1 mac 02:00:00:00:02:01\nroute fd00:8::/64 via fcf0:2::2 dev p1"
+            ).changes)
         _ = try scene.forwarded(customer6())
     }
 
