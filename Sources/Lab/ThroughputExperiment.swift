@@ -4,30 +4,50 @@ import Glibc
 import SRv6
 import Wire
 
-/// How many packets a second a router encapsulates on one core: the engine, with every packet marked and counted, and
-/// the kernel by the same routes, in one run.
+/// How many packets a second a router encapsulates: the engine, with every packet marked and counted, and the kernel
+/// by the same routes, in one run.
 ///
-/// generator (core 0) - router (core 1: receiving NAPI thread, and the engine's worker) - sink. Small packets, one
+/// generator - router - sink. The generator has core 0, the router core 1. Where the router's receiving runs is half of
+/// the result on a veth, so there are two placements, each for both paths. Small packets, a thousand destinations, one
 /// segment. A path's figure is the best of several offered rates, because an overloaded kernel delivers less.
 public struct ThroughputExperiment {
+    /// Where packets are received, before they are forwarded on core 1.
+    public enum Placement: String, CaseIterable, Sendable {
+        /// The veth's receive softirq, and the sink's, stay on the generator's core; the kernel gets the packets over
+        /// by receive packet steering, the engine by its rings.
+        case split
+        /// A NAPI thread receives on core 1 too; the sink's softirq comes on top.
+        case together
+    }
+
+    public enum Path: String, CaseIterable, Sendable {
+        case kernel, engine
+    }
+
     /// What one path delivered at one offered rate.
     public struct Trial: Hashable, Sendable {
+        public var placement: Placement
+        public var path: Path
         public var offered: Double
         public var delivered: Double
     }
 
     public struct Result: Hashable, Sendable {
-        public var engine: [Trial]
-        public var kernel: [Trial]
+        public var trials: [Trial]
 
-        public var best: (engine: Double, kernel: Double) {
-            (engine.map(\.delivered).max() ?? 0, kernel.map(\.delivered).max() ?? 0)
+        /// Packets per second at the best offered rate.
+        public func best(_ path: Path, _ placement: Placement) -> Double {
+            trials.filter { $0.path == path && $0.placement == placement }.map(\.delivered).max() ?? 0
         }
-        public var ratio: Double { best.kernel > 0 ? best.engine / best.kernel : 0 }
+
+        /// The engine's figure over the kernel's.
+        public func ratio(_ placement: Placement) -> Double {
+            best(.kernel, placement) > 0 ? best(.engine, placement) / best(.kernel, placement) : 0
+        }
     }
 
     /// Packets per second that are offered, in turn.
-    public var rates: [Double] = [200_000, 300_000, 500_000, 700_000, 900_000, 1_200_000]
+    public var rates: [Double] = [300_000, 500_000, 700_000, 900_000, 1_200_000]
     public var secondsPerTrial = 1.0
     private let laboratory: Laboratory
     private let generator: Namespace
@@ -54,13 +74,16 @@ public struct ThroughputExperiment {
             "route add fd00:8::/64 encap seg6 mode encap segs \(Self.segment) dev sut-sink")
     }
 
-    /// Kernel and engine, each at every rate.
+    /// Kernel and engine in both placements, each at every rate.
     public func run(report: (String) -> Void) throws(LabError) -> Result {
         let traffic = try makeGenerator()
-        // GRO gives a veth without a program its NAPI, which can have a thread of its own.
+        var trials: [Trial] = []
+        // GRO gives a veth without a program its NAPI.
         try router.check(["ethtool", "-K", "sut-gen", "gro", "on"])
-        try pinNAPI()
-        let kernel = try trials("kernel", traffic, report)
+        for placement in Placement.allCases {
+            try place(placement)
+            trials += try self.trials(.kernel, placement, traffic, report)
+        }
         try router.check(["ethtool", "-K", "sut-gen", "gro", "off"])
         let daemon = try Daemon(on: router, in: laboratory) { socket in
             """
@@ -70,10 +93,12 @@ public struct ThroughputExperiment {
             flows: [{segments: [\(Self.segment)], mode: encap, direction: egress}]
             """
         }
-        try pinNAPI()
-        let engine = try trials("engine", traffic, report)
+        for placement in Placement.allCases {
+            try place(placement)
+            trials += try self.trials(.engine, placement, traffic, report)
+        }
         guard try daemon.totals().isBalanced else { throw .missing("the engine's books do not balance") }
-        return Result(engine: engine, kernel: kernel)
+        return Result(trials: trials)
     }
 
     /// IPv6 and UDP in 64 octets, to a thousand destinations.
@@ -99,20 +124,25 @@ public struct ThroughputExperiment {
     }
 
     private func trials(
-        _ name: String, _ traffic: TrafficGenerator, _ report: (String) -> Void
+        _ path: Path, _ placement: Placement, _ traffic: TrafficGenerator, _ report: (String) -> Void
     ) throws(LabError) -> [Trial] {
         // Neighbors, caches and the clock of the processor.
         _ = try offer(traffic, rate: rates[0], seconds: 0.3)
         var trials: [Trial] = []
         for rate in rates {
-            let trial = try offer(traffic, rate: rate, seconds: secondsPerTrial)
-            report("\(name): offered \(Int(trial.offered)), delivered \(Int(trial.delivered)) packets per second")
-            trials.append(trial)
+            let rates = try offer(traffic, rate: rate, seconds: secondsPerTrial)
+            report(
+                "\(path.rawValue), \(placement.rawValue): offered \(Int(rates.offered)), "
+                    + "delivered \(Int(rates.delivered)) packets per second")
+            trials.append(
+                Trial(placement: placement, path: path, offered: rates.offered, delivered: rates.delivered))
         }
         return trials
     }
 
-    private func offer(_ traffic: TrafficGenerator, rate: Double, seconds: Double) throws(LabError) -> Trial {
+    private func offer(
+        _ traffic: TrafficGenerator, rate: Double, seconds: Double
+    ) throws(LabError) -> (offered: Double, delivered: Double) {
         let before = try sink.statistic("rx_packets", of: "sink-sut")
         let mask = pinThread(to: Self.generatorCore)
         let sent = try traffic.send(UInt64(rate * seconds), perSecond: rate)
@@ -126,13 +156,17 @@ public struct ThroughputExperiment {
             return now == after
         }
         let elapsed = Double(sent.nanoseconds) / 1e9
-        return Trial(offered: Double(sent.packets) / elapsed, delivered: Double(after - before) / elapsed)
+        return (Double(sent.packets) / elapsed, Double(after - before) / elapsed)
     }
 
-    /// Gives the router's receiving device a NAPI thread, on the router's core.
-    private func pinNAPI() throws(LabError) {
+    /// Puts the receiving of router and sink where the placement wants it.
+    private func place(_ placement: Placement) throws(LabError) {
+        let steering = placement == .split
+        try setQueue(router, "sut-gen", cores: steering ? 1 << Self.routerCore : 0)
+        try setQueue(sink, "sink-sut", cores: steering ? 1 << Self.generatorCore : 0)
+        let thread = placement == .together ? 1 : 0
         let script = """
-            echo 0 > /sys/class/net/sut-gen/threaded; echo 1 > /sys/class/net/sut-gen/threaded
+            echo 0 > /sys/class/net/sut-gen/threaded; echo \(thread) > /sys/class/net/sut-gen/threaded
             for comm in /proc/[0-9]*/comm; do
                 case "$(cat "$comm" 2>/dev/null)" in
                 napi/sut-gen-*) pid="${comm#/proc/}"; taskset -pc \(Self.routerCore) "${pid%/comm}" ;;
@@ -140,7 +174,15 @@ public struct ThroughputExperiment {
             done
             """
         let output = try router.check(["bash", "-c", script])
-        guard output.contains("affinity") else { throw .missing("the kernel has made no NAPI thread for sut-gen") }
+        guard thread == 0 || output.contains("affinity") else {
+            throw .missing("the kernel has made no NAPI thread for sut-gen")
+        }
+    }
+
+    /// Receive packet steering of a device's first queue to a mask of cores.
+    private func setQueue(_ node: Namespace, _ device: String, cores: Int) throws(LabError) {
+        let file = "/sys/class/net/\(device)/queues/rx-0/rps_cpus"
+        try node.check(["bash", "-c", "echo \(String(cores, radix: 16)) > \(file)"])
     }
 }
 

@@ -11,7 +11,7 @@ let usage = """
         --loss PERCENT   packets that the lossy router takes (default 2)
         --workers N      threads of each daemon, 1 to 16 (default 2)
 
-      throughput  packets a second that one core encapsulates: the kernel, then the engine with marking and counting
+      throughput  packets a second that are encapsulated: by the kernel, and by the engine with marks and counts
     """
 
 func fail(_ message: String, status: Int32) -> Never {
@@ -58,8 +58,12 @@ case "throughput" where arguments.count == 1:
     Laboratory.exit {
         switch outcome {
         case .success(let result):
-            print("best: kernel \(Int(result.best.kernel)), engine \(Int(result.best.engine)) packets per second")
-            print("ratio: \((result.ratio * 100).rounded() / 100)")
+            for placement in ThroughputExperiment.Placement.allCases {
+                print(
+                    "\(placement.rawValue): kernel \(Int(result.best(.kernel, placement))), engine "
+                        + "\(Int(result.best(.engine, placement))) packets per second, ratio "
+                        + "\((result.ratio(placement) * 100).rounded() / 100)")
+            }
             return 0
         case .failure(let error): fail("\(error)", status: 1)
         }

@@ -6,18 +6,18 @@ import Testing
 @Suite("Throughput", .needsRoot, .needsDaemon)
 struct ThroughputTests {
     @Test(
-        "the engine encapsulates, marks and counts at least twice as many packets as the kernel encapsulates",
+        "the engine encapsulates, marks and counts more packets than the kernel encapsulates",
         .enabled(if: sysconf(Int32(_SC_NPROCESSORS_ONLN)) >= 2, "generator and router need a core each"))
-    func twiceTheKernel() throws {
+    func moreThanTheKernel() throws {
         var best = 0.0
         // A noisy neighbor can spoil one run, not three.
-        for _ in 0..<3 where best < 2 {
+        for _ in 0..<3 where best <= 1 {
             try inLaboratory { laboratory in
                 let result = try ThroughputExperiment(in: laboratory).run { print($0) }
-                print("engine \(Int(result.best.engine)), kernel \(Int(result.best.kernel)), ratio \(result.ratio)")
-                best = max(best, result.ratio)
+                print("ratios: split \(result.ratio(.split)), together \(result.ratio(.together))")
+                best = max(best, result.ratio(.split))
             }
         }
-        #expect(best >= 2)
+        #expect(best > 1)
     }
 }

@@ -36,8 +36,7 @@ import Wire
         #expect(
             DropReason.allCases.map(\.name) == [
                 "truncated", "badVersion", "badIPv4Checksum", "badSource", "badSRH", "noSegmentsLeft", "segmentsLeft",
-                "unexpectedPayload", "badInnerPacket", "puntLimit", "transmitRingFull", "portDown", "noRoom",
-                "blackhole",
+                "unexpectedPayload", "badInnerPacket", "puntLimit", "transmitRingFull", "blackhole",
             ])
     }
 
