@@ -88,11 +88,10 @@ public final class Dataplane: FlowCounting, Sendable {
     /// Detaches the programs, lets the workers finish what they have, ends them and waits for them. The kernel
     /// forwards from here on.
     public func stop() {
-        let engine = state.withLock { state in
-            defer { state.engine = nil }
-            return state.engine
-        }
+        // The engine stays known until its workers have ended: whoever changes the tables meanwhile waits for them.
+        let engine = state.withLock { $0.engine }
         engine?.stop()
+        state.withLock { $0.engine = nil }
     }
 
     /// Brings the tables up to date with the kernel. Returns when every worker uses the new ones.

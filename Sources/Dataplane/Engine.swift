@@ -110,14 +110,12 @@ final class Engine {
     /// Follows a port's change of MAC address.
     func update(_ link: Link) { programs[link.name]?.setMAC(link.mac) }
 
-    /// Programs off, then threads: what is in the rings is still forwarded.
+    /// Programs off, then threads: what is in the rings is still forwarded. Sockets close with the engine.
     func stop() {
         for program in programs.values { program.detach() }
         for worker in workers { worker.stop() }
         for thread in threads { thread.join() }
         threads = []
-        programs = [:]
-        ports = [:]
     }
 
     deinit { stop() }
@@ -136,6 +134,12 @@ struct PortPlan {
         for port in configuration.ports {
             guard let link = links.first(where: { $0.name == port.name }) else {
                 throw SystemError("open port \(port.name)", code: ENODEV)
+            }
+            let largest = Umem.packetCapacity - EthernetView.byteCount
+            guard link.mtu <= largest else {
+                throw SystemError(
+                    "open port \(port.name) with an MTU of \(link.mtu): a frame holds packets of \(largest) octets",
+                    code: EMSGSIZE)
             }
             let queues = Interface.receiveQueueCount(port.name)
             guard queues >= configuration.workerCount else {

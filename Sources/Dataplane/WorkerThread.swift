@@ -44,7 +44,11 @@ struct SharedState: BitwiseCopyable, @unchecked Sendable {
     /// Sleeps until a port has packets, the control side wakes the worker, or the time is over.
     func poll(timeoutMilliseconds: Int32) {
         guard waitCount > 0 else { return }
-        _ = unsafe Glibc.poll(waits, nfds_t(waitCount), timeoutMilliseconds)
+        guard unsafe Glibc.poll(waits, nfds_t(waitCount), timeoutMilliseconds) > 0 else { return }
+        for index in 0..<waitCount where unsafe waits[index].revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 {
+            // The interface is gone: its socket would wake the worker for ever. Poll passes over negative numbers.
+            unsafe waits[index].fd = -1
+        }
     }
 }
 
