@@ -207,7 +207,9 @@ package struct AgentConfiguration: Hashable, Sendable {
             }
             reader.require(section, "segments", expected: "a list of IPv6 addresses in travel order")
             reader.require(section, "direction", expected: "ingress or egress")
-            let mode = reader.choice(section, "mode", EncapsulationMode.self)
+            let mode = reader.value(section, "mode", expected: "encap or encap.red") { text in
+                EncapsulationMode(rawValue: text).flatMap { $0 == .encap || $0 == .encapRed ? $0 : nil }
+            }
             let direction = reader.choice(section, "direction", FlowDirection.self)
             guard let segments = segments(of: section, with: &reader), let direction else { continue }
             let flow = Flow(policy: Policy(segments: segments, mode: mode ?? .encap), direction: direction)

@@ -144,7 +144,8 @@ struct PortPlan {
             let queues = Interface.receiveQueueCount(port.name)
             guard queues >= configuration.workerCount else {
                 throw SystemError(
-                    "give each of \(configuration.workerCount) workers a queue of \(port.name), which has \(queues)",
+                    "give each of \(configuration.workerCount) workers a queue of \(port.name), which has \(queues) "
+                        + "(ethtool -L \(port.name) combined \(configuration.workerCount) makes them where it can)",
                     code: EINVAL)
             }
             plan.append(PortPlan(name: port.name, linkIndex: link.index, mac: link.mac, queueCount: queues))

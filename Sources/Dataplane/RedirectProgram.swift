@@ -101,12 +101,17 @@ final class RedirectProgram {
         }
     }
 
-    /// Where the compiled object lies: the configured directory, `SRV6PM_BPF_DIR`, `bpf` beside the executable, or
-    /// `../lib/srv6pm/bpf` from there.
+    /// Where the compiled object lies: the configured directory, or else `SRV6PM_BPF_DIR`, `bpf` beside the executable,
+    /// or `../lib/srv6pm/bpf` from there.
     static func objectPath(directory: String?) throws(SystemError) -> String {
         let name = "xsk_redirect.bpf.o"
+        if let directory {
+            guard unsafe access(directory + "/" + name, R_OK) == 0 else {
+                throw SystemError("read \(name) in \(directory)", code: errno)
+            }
+            return directory + "/" + name
+        }
         var candidates: [String] = []
-        if let directory { candidates.append(directory) }
         if let variable = unsafe getenv("SRV6PM_BPF_DIR") { candidates.append(unsafe String(cString: variable)) }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = unsafe buffer.withUnsafeMutableBytes { raw in

@@ -98,7 +98,8 @@ final class XDPSocket {
                 unsafe fill.deallocate()
                 unsafe completion.deallocate()
             }
-            throw SystemError("bind an AF_XDP socket to \(interface) queue \(queue)", code: unsafe bound.1)
+            let hint = unsafe bound.1 == EBUSY ? " (another program has one there)" : ""
+            throw SystemError("bind an AF_XDP socket to \(interface) queue \(queue)\(hint)", code: unsafe bound.1)
         }
         umem.isFirst = false
         unsafe handle = socket

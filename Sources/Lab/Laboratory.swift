@@ -107,6 +107,8 @@ public final class Laboratory: Sendable {
     ///
     /// *Requires*: called before the process has other threads, because they inherit the signal mask.
     public static func closeOnSignals() {
+        // Whoever reads the output may go (`| head`): the rest is done in silence, and taken down.
+        signal(SIGPIPE, SIG_IGN)
         var signals = sigset_t()
         unsafe sigemptyset(&signals)
         for number in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&signals, number) }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#if canImport(Glibc)
-    import Glibc
-#endif
+
+import Glibc
 
 /// A system call that failed.
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -15,7 +14,10 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         self.code = code
     }
 
-    public var description: String { unsafe "cannot \(operation): \(String(cString: strerror(code)))" }
+    public var description: String {
+        let hint = code == EPERM ? " (it needs root, or the capabilities of the systemd unit)" : ""
+        return unsafe "cannot \(operation): \(String(cString: strerror(code)))\(hint)"
+    }
 }
 
 /// A value that an operator gave and that cannot be used.

@@ -59,9 +59,29 @@ struct ConnectionOptions: ParsableArguments {
 
 /// Prints why a command failed, and ends it.
 func fail(_ message: String, code: Int32) throws -> Never {
-    FileHandle.standardError.write(Data("srv6pm: \(message)\n".utf8))
+    put("srv6pm: \(message)", on: STDERR_FILENO)
     throw ExitCode(code)
 }
 
-/// Writes a line at once, whatever standard output is.
-func printLine(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+/// Writes a line at once, whatever standard output is. Ends the program when nobody reads it any more.
+func printLine(_ line: String) {
+    if let code = put(line, on: STDOUT_FILENO) {
+        // A reader that has seen enough, `head` for example, is no failure.
+        if code != EPIPE { put("srv6pm: \(SystemError("write the output", code: code))", on: STDERR_FILENO) }
+        exit(code == EPIPE ? 0 : 1)
+    }
+}
+
+/// *Returns*: the error number when the line could not be written.
+@discardableResult
+private func put(_ line: String, on descriptor: Int32) -> Int32? {
+    let octets = Array((line + "\n").utf8)
+    var written = 0
+    while written < octets.count {
+        let count = unsafe octets[written...].withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0 && errno == EINTR { continue }
+        guard count >= 0 else { return errno }
+        written += count
+    }
+    return nil
+}

@@ -45,9 +45,15 @@ struct Replay: ParsableCommand {
         do {
             try replay()
         } catch let error as ConfigurationErrors {
-            throw ValidationError(error.list.map { "\(config): \($0)" }.joined(separator: "\n"))
+            try fail(error.list.map { "\(config): \($0)" }.joined(separator: "\n"), code: 1)
+        } catch let error as ConfigurationError {
+            try fail("\(network ?? config): \(error)", code: 1)
         } catch let error as WireError {
-            throw ValidationError("\(input): \(error)")
+            try fail("\(input): \(error)", code: 1)
+        } catch let error as CocoaError {
+            try fail(
+                "cannot read or write \(error.filePath ?? "a file"): \(error.code == .fileReadNoSuchFile ? "it does not exist" : error.localizedDescription)",
+                code: 1)
         }
     }
 

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import API
 import ArgumentParser
+import Foundation
 
 @main
 struct SRv6PM: AsyncParsableCommand {
+    static func main() async {
+        // A closed pipe is an error of the write that meets it, not the end of the process.
+        unsafe signal(SIGPIPE, SIG_IGN)
+        await main(nil)
+    }
+
     static let configuration = CommandConfiguration(
         commandName: "srv6pm",
         abstract: "Looks into an SRv6 router and steers its measurements.",

@@ -172,7 +172,11 @@ private func errors(with line: String) -> [String] { errors("ports: [{name: r1-r
         ),
         (
             "flows: [{segments: [fcff::1], direction: egress, mode: red}]",
-            "flows[0].mode: found \"red\", expected encap, encap.red, inline, l2encap or l2encap.red"
+            "flows[0].mode: found \"red\", expected encap or encap.red"
+        ),
+        (
+            "flows: [{segments: [fcff::1], direction: egress, mode: l2encap}]",
+            "flows[0].mode: found \"l2encap\", expected encap or encap.red"
         ),
         (
             "flows: [{segments: [fcff::1], direction: egress}, {segments: ['fcff:0::1'], direction: egress, mode: encap}]",

@@ -78,7 +78,8 @@ import Wire
     }
 
     @Test(arguments: [
-        (1, "Operation not permitted"), (2, "No such file or directory"), (105, "No buffer space available"),
+        (1, "Operation not permitted (it needs root, or the capabilities of the systemd unit)"),
+        (2, "No such file or directory"), (105, "No buffer space available"),
     ])
     func systemErrorsSayWhatWasAttempted(code: Int32, reason: String) {
         #expect(
