@@ -7,7 +7,7 @@ import Foundation
 struct SRv6PM: AsyncParsableCommand {
     static func main() async {
         // A closed pipe is an error of the write that meets it, not the end of the process.
-        unsafe signal(SIGPIPE, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
         await main(nil)
     }
 
