@@ -42,6 +42,7 @@ package struct Daemon: Sendable {
         try UnixSocket.prepare(configuration.socket)
         let meter = Meter(router: engine, clock: configuration.colorClock)
         try await offPool { try bringUp(meter) }
+        let keeper = NeighborKeeper(engine: engine, network: network)
         let color = configuration.colorClock.map { clock in
             ColorThread(meter: meter, clock: clock) { [logger] in logger.warning("\($0)") }
         }
@@ -52,6 +53,7 @@ package struct Daemon: Sendable {
             try await serve(with: server, until: stop) {
                 // Detach first: from here on the kernel forwards, whatever else takes its time.
                 engine.stop()
+                keeper.stop()
                 network.stop()
                 color?.stop()
                 meter.close()

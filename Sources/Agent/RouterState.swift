@@ -20,6 +20,8 @@ package protocol Engine: RouterState {
     func stop()
     /// Brings the tables up to date with the kernel.
     func apply(_ changes: [NetworkChange])
+    /// Neighbors that packets were sent to since the last call.
+    func neighborsInUse() -> [Neighbor.Key]
 }
 
 extension Dataplane: Engine {}
@@ -30,4 +32,6 @@ package protocol NetworkSource: Sendable {
     func start(deliver: @escaping @Sendable ([NetworkChange]) -> Void) throws(SystemError)
     /// Delivers nothing after it has returned.
     func stop()
+    /// Tells the kernel that a neighbor is in use, so that it looks whether it is still there.
+    func refresh(_ key: Neighbor.Key)
 }

@@ -61,7 +61,7 @@ enum Resolve {
         switch entry.kind {
         case .gateway, .connected: take(entry, neighbor: packet.neighbor, &packet, tables)
         case .blackhole: packet.drop(.blackhole)
-        case .encapsulate, .localSID, .kernel: packet.punt()
+        case .encapsulate, .localSID, .kernel: packet.puntUnresolved()
         }
     }
 
@@ -75,10 +75,10 @@ enum Resolve {
         var index = entry.object
         if entry.kind == .connected {
             let found = tables.neighbors.lookup(neighbor, tag: entry.object)
-            guard found != AddressTable.none else { return packet.punt() }
+            guard found != AddressTable.none else { return packet.puntUnresolved() }
             index = found &- 1
         }
         packet.adjacency = index
-        guard tables.adjacencies[Int(index)].isResolved else { return packet.punt() }
+        guard tables.adjacencies[Int(index)].isResolved else { return packet.puntUnresolved() }
     }
 }

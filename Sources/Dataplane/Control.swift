@@ -51,6 +51,8 @@ struct Control {
     private(set) var links: [Int: Link] = [:]
     /// Index of the engine's port on a link.
     private(set) var ports: [Int: Int] = [:]
+    /// The links whose sockets are open, with their ports; nil until the ports are opened, when names decide.
+    private var openLinks: [Int: Int]?
     private(set) var addresses: [IPv6Address: Int] = [:]
     private(set) var tunnelSource = IPv6Address.unspecified
 
@@ -156,6 +158,14 @@ struct Control {
         }
     }
 
+    /// Neighbors that packets can be sent to, with the indices of their adjacencies.
+    func publishedNeighbors() -> [(key: Neighbor.Key, index: Int)] {
+        adjacencies.compactMap { key, state in state.publishedPort == nil ? nil : (key, state.index) }
+    }
+
+    /// From here on the ports are these links.
+    mutating func open(_ links: [Int: Int]) { openLinks = links }
+
     /// The changes that make a policy's packets count for a flow, or for none.
     mutating func setFlow(_ flow: UInt32?, of policy: Policy) -> [TableChange] {
         flows[policy] = flow
@@ -169,7 +179,12 @@ struct Control {
     private mutating func update(_ link: Link) {
         let old = links[link.index]
         links[link.index] = link
-        let port = configuration.ports.firstIndex { $0.name == link.name }
+        let named = configuration.ports.firstIndex { $0.name == link.name }
+        // A socket stays with its link, whatever bears the name later.
+        let port = openLinks.map { $0[link.index] } ?? named
+        if port == nil, named != nil, old == nil {
+            report("\(link.name) is a new interface: the kernel forwards there until the daemon is started again")
+        }
         if port != ports[link.index] {
             ports[link.index] = port
             for key in adjacenciesByLink[link.index] ?? [] { publish(key) }
@@ -180,8 +195,9 @@ struct Control {
     }
 
     private mutating func removeLink(_ index: Int) {
-        links[index] = nil
+        let link = links.removeValue(forKey: index)
         guard ports.removeValue(forKey: index) != nil else { return }
+        if openLinks != nil { report("port \(link?.name ?? "") is gone: what goes there is the kernel's") }
         for key in adjacenciesByLink[index] ?? [] { publish(key) }
         for place in placesByLink[index] ?? [] { reinstall(place) }
     }
@@ -389,7 +405,10 @@ struct Control {
     private mutating func localSIDEntry(_ localSID: LocalSID, table: UInt32, at place: Place) -> Installed {
         let entry = sidEntry(localSID)
         var state = sids[place] ?? newSID(localSID, table: table)
-        guard state.index < Counters.maximumSIDs else { return Installed(entry: .kernel, isLocalSID: false) }
+        guard state.index < Counters.maximumSIDs else {
+            sidIndices.give(state.index)
+            return Installed(entry: .kernel)
+        }
         state.localSID = localSID
         state.isEngineExecuted = entry.action != .kernel
         sids[place] = state

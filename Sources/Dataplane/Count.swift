@@ -14,12 +14,16 @@ struct Counters: BitwiseCopyable {
 
     static let maximumPorts = 64
     static let maximumSIDs = 65536
+    /// Adjacencies whose use is noticed.
+    static let maximumAdjacencies = 65536
     static let flowCells = 8
 
     let sums: Cells
     let drops: Cells
     let ports: Cells
     let sids: Cells
+    /// Packets sent by each adjacency: tells which neighbors are in use.
+    let adjacencies: Cells
     let ingress: Cells
     let egress: Cells
 
@@ -31,7 +35,7 @@ struct Counters: BitwiseCopyable {
     private static let dropCells = (DropReason.allCases.count + 7) / 8 * 8
     private static let portCells = 4 * maximumPorts
     private static let sidCells = 2 * maximumSIDs
-    private static let fixedCells = 8 + sumCells + dropCells + portCells + sidCells
+    private static let fixedCells = 8 + sumCells + dropCells + portCells + sidCells + maximumAdjacencies
 
     /// Cells in `region`, behind the first cache line, which is the burst clock's.
     init(_ region: borrowing Region, maximumFlows: Int) {
@@ -44,6 +48,7 @@ struct Counters: BitwiseCopyable {
         drops = Cells(region, byteOffset: take(Self.dropCells), count: Self.dropCells)
         ports = Cells(region, byteOffset: take(Self.portCells), count: Self.portCells)
         sids = Cells(region, byteOffset: take(Self.sidCells), count: Self.sidCells)
+        adjacencies = Cells(region, byteOffset: take(Self.maximumAdjacencies), count: Self.maximumAdjacencies)
         let flows = Self.flowCells * maximumFlows
         ingress = Cells(region, byteOffset: take(flows), count: flows)
         egress = Cells(region, byteOffset: take(flows), count: flows)
@@ -95,6 +100,13 @@ enum Count {
         guard packet.flow != PolicyEntry.unmonitored, packet.verdict == .transmit else { return }
         let octets = UInt64(truncatingIfNeeded: Int(packet.length) &- EthernetView.byteCount)
         count(packet.flow, color: scheme.active == .a ? 0 : 1, octets: octets, counters.egress)
+    }
+
+    /// Notes that a packet was sent by its adjacency.
+    @inline(__always)
+    static func countUse(_ packet: Packet, _ counters: Counters) {
+        guard packet.verdict == .transmit, packet.adjacency < UInt32(Counters.maximumAdjacencies) else { return }
+        counters.adjacencies.add(1, to: Int(packet.adjacency))
     }
 
     /// Counts a packet for the local SID that processed it.

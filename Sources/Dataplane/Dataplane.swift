@@ -23,6 +23,8 @@ public final class Dataplane: FlowCounting, Sendable {
         var flows: FlowRegistry
         var color = MarkColor.a
         var engine: Engine?
+        /// Packets sent to each neighbor when last asked.
+        var neighborUse: [Neighbor.Key: UInt64] = [:]
         /// Kept after the end, so that the last counts can be read.
         let counters: CounterSet
 
@@ -60,6 +62,7 @@ public final class Dataplane: FlowCounting, Sendable {
                     configuration, tables: state.tables.reader, links: Array(state.control.links.values),
                     color: state.color, report: report)
                 for address in state.control.addresses.keys { engine.setLocal(address, true) }
+                state.control.open(engine.links)
                 state.counters.replace(engine.counts)
                 state.engine = engine
                 return .success(())
@@ -118,6 +121,22 @@ public final class Dataplane: FlowCounting, Sendable {
     public func setFlowLabelMode(_ value: Int) {
         let mode: FlowLabelMode = value < 0 ? .zero : value == 0 ? .copy : .hash
         state.withLock { $0.publish([.flowLabel(mode)]) }
+    }
+
+    /// Neighbors that packets were sent to since the last call. The kernel does not see that use: whoever asks should
+    /// tell it, so that it looks whether they are still there.
+    public func neighborsInUse() -> [Neighbor.Key] {
+        state.withLock { state in
+            var used: [Neighbor.Key] = []
+            var counts: [Neighbor.Key: UInt64] = [:]
+            for (key, index) in state.control.publishedNeighbors() where index < Counters.maximumAdjacencies {
+                let count = state.counters.all.reduce(0) { $0 &+ $1.adjacencies.load(index) }
+                if count != state.neighborUse[key, default: 0] { used.append(key) }
+                counts[key] = count
+            }
+            state.neighborUse = counts
+            return used
+        }
     }
 
     // MARK: FlowCounting

@@ -19,7 +19,11 @@ final class Engine {
     let workers: [WorkerResources]
     private(set) var ports: [String: OpenPort] = [:]
     private var programs: [String: RedirectProgram] = [:]
+    /// Indices of the ports by that of their links.
+    private(set) var links: [Int: Int] = [:]
     private let punt: PuntDevice?
+    /// What the configuration calls the ports, by link.
+    private let names: [Int: String]
     private var threads: [WorkerThread] = []
 
     var clocks: [BurstClock] { workers.map(\.clock) }
@@ -29,6 +33,7 @@ final class Engine {
     init(inMemory resources: WorkerResources) {
         workers = [resources]
         punt = nil
+        names = [:]
     }
 
     /// Opens everything; the last step attaches the programs.
@@ -38,6 +43,8 @@ final class Engine {
     ) throws(SystemError) {
         let path = try RedirectProgram.objectPath(directory: configuration.bpfDirectory)
         let plan = try PortPlan.make(configuration, links: links)
+        self.links = Dictionary(uniqueKeysWithValues: plan.enumerated().map { ($1.linkIndex, $0) })
+        names = Dictionary(uniqueKeysWithValues: plan.map { ($0.linkIndex, $0.name) })
         punt = try PuntDevice(
             name: configuration.puntDevice, queueCount: configuration.workerCount, report: report)
         let cores = configuration.cores.isEmpty ? WorkerThread.allowedCores() : configuration.cores
@@ -108,7 +115,9 @@ final class Engine {
     func setLocal(_ address: IPv6Address, _ isLocal: Bool) { programs.first?.value.setLocal(address, isLocal) }
 
     /// Follows a port's change of MAC address.
-    func update(_ link: Link) { programs[link.name]?.setMAC(link.mac) }
+    func update(_ link: Link) {
+        if let name = names[link.index] { programs[name]?.setMAC(link.mac) }
+    }
 
     /// Programs off, then threads: what is in the rings is still forwarded. Sockets close with the engine.
     func stop() {

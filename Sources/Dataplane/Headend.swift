@@ -40,6 +40,21 @@ enum Headend {
         packet.length &+= Int32(truncatingIfNeeded: count)
     }
 
+    /// Puts the outer header on for the kernel, which forwards the packet itself and so takes one off the hop limit.
+    ///
+    /// The kernel would copy the customer's traffic class, and with it whatever stands where the mark does: far behind
+    /// it would count for a color that nobody counted here.
+    @inline(__always)
+    static func rewriteForKernel(
+        _ frame: inout MutableRawSpan, _ packet: inout Packet, _ tables: borrowing TableCopy
+    ) {
+        rewrite(&frame, &packet, tables)
+        packet.flow = PolicyEntry.unmonitored
+        frame.setU8(frame.bytes.u8(at: packet.network &+ 7) &+ 1, at: packet.network &+ 7)
+        // Only a memory port, which stands for the kernel in tests and replay, sees the Ethernet header.
+        frame.setU16(EtherType.ipv6, at: Int(packet.start) &+ 12)
+    }
+
     /// RFC 6437 and 6438, as `net.ipv6.seg6_flowlabel` chooses.
     @inline(__always)
     private static func flowLabel(

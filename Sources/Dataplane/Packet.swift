@@ -51,6 +51,8 @@ struct Packet: BitwiseCopyable {
     var object: UInt32 = 0
     /// Index of the adjacency that it leaves by, or `noAdjacency`.
     var adjacency: UInt32 = .max
+    /// The kernel gets it with the outer header on.
+    var isEncapsulatedFirst = false
     /// Octets that the rewriting adds, negative when it removes some.
     var growth: Int32 = 0
     /// Egress flow to mark and count for, or `PolicyEntry.unmonitored`.
@@ -83,4 +85,12 @@ struct Packet: BitwiseCopyable {
     /// Hands the packet to the kernel as it was received.
     @inline(__always)
     mutating func punt() { verdict = .punt }
+
+    /// Hands the packet to the kernel because the way out is not known, once the instruction is carried out if that can
+    /// be done without it.
+    @inline(__always)
+    mutating func puntUnresolved() {
+        verdict = .punt
+        isEncapsulatedFirst = action == .encapsulate6 || action == .encapsulate4
+    }
 }

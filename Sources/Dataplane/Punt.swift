@@ -21,7 +21,7 @@ final class PuntDevice: @unchecked Sendable {
         }
         var opened: [Int32] = []
         do {
-            for _ in 0..<queueCount { opened.append(try Self.open(name)) }
+            for queue in 0..<queueCount { opened.append(try Self.open(name, isFirst: queue == 0)) }
             try Self.configure(name)
         } catch {
             for descriptor in opened { close(descriptor) }
@@ -32,12 +32,15 @@ final class PuntDevice: @unchecked Sendable {
 
     deinit { for descriptor in descriptors { close(descriptor) } }
 
-    private static func open(_ name: String) throws(SystemError) -> Int32 {
+    /// Opens a queue. The first makes the device, which nobody else may have.
+    private static func open(_ name: String, isFirst: Bool) throws(SystemError) -> Int32 {
         let descriptor = unsafe Glibc.open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemError("open /dev/net/tun", code: errno) }
         var request = unsafe ifreq()
         unsafe setName(name, &request)
-        unsafe request.ifr_ifru.ifru_flags = Int16(truncatingIfNeeded: IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE)
+        let exclusive = isFirst ? IFF_TUN_EXCL : 0
+        unsafe request.ifr_ifru.ifru_flags = Int16(
+            truncatingIfNeeded: IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | exclusive)
         // TUNSETIFF
         guard unsafe ioctl(descriptor, UInt(0x4004_54ca), &request) == 0 else {
             let code = errno

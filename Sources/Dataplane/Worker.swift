@@ -71,8 +71,23 @@ private func process(
         let port = rewrite(exchange.frame(address), &packets[slot], tables, scheme)
         exchange.transmit(&packets[slot], port: port)
         Count.countDeparture(packets[slot], scheme, exchange.counters)
+        Count.countUse(packets[slot], exchange.counters)
     }
+    for slot in 0..<count where packets[slot].isEncapsulatedFirst {
+        let address = packets[slot].frame
+        encapsulateForKernel(exchange.frame(address), &packets[slot], tables, scheme)
+    }
+    // Sent, handed to the kernel, or dropped and counted: every packet ends here.
     for slot in 0..<count { exchange.settle(&packets[slot]) }
+}
+
+/// The headend's work on a packet whose way out only the kernel can find, without a color.
+private func encapsulateForKernel(
+    _ octets: consuming MutableRawSpan, _ packet: inout Packet, _ tables: borrowing TableCopy, _ scheme: Mark.Scheme
+) {
+    var frame = octets
+    Headend.rewriteForKernel(&frame, &packet, tables)
+    Mark.mark(&frame, packet, scheme)
 }
 
 /// Counts the burst's packets of flows that are monitored on arrival; fetches all the places first.

@@ -17,6 +17,8 @@ private final class ScriptedNetwork: NetworkSource {
     }
 
     func stop() { log.withLock { $0.append("stop") } }
+
+    func refresh(_ key: Neighbor.Key) { log.withLock { $0.append("refresh \(key.address)") } }
 }
 
 @Suite struct DaemonTests {

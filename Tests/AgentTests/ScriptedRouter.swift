@@ -36,6 +36,7 @@ final class ScriptedRouter: Engine {
     func policies() -> [PolicyStatus] { content.withLock(\.policies) }
     func drops() -> [DropStatus] { content.withLock(\.drops) }
     func workers() -> [WorkerStatus] { content.withLock(\.workers) }
+    func neighborsInUse() -> [Neighbor.Key] { [] }
 
     func start() throws(SystemError) {
         let error = content.withLock { content in

@@ -125,6 +125,45 @@ struct CountingTests {
         try scene.dataplane.addFlow(Flow(policy: Self.policy, direction: .ingress))
     }
 
+    @Test("a packet whose way out only the kernel finds gets there encapsulated, without a color")
+    func unresolvedIsUncolored() throws {
+        let scene = try Scene(SRv6Tests.headend)
+        let flow = Flow(policy: Self.policy, direction: .egress)
+        try scene.dataplane.addFlow(flow)
+        let gateway = Neighbor.Key(linkIndex: 2, address: .v6(v6("fcf0:2::2")))
+        scene.dataplane.apply([.neighborRemoved(gateway)])
+        // The customer's packet carries what would be color A.
+        let inner = PacketFactory.ipv6(from: v6("fd00:1::2"), to: v6("fd00:8::2"), trafficClass: 0xb5, hopLimit: 64)
+        guard case .punted(let octets)? = scene.send(inner) else {
+            Issue.record("not punted")
+            return
+        }
+        let outer = Array(octets.dropFirst(EthernetView.byteCount))
+        // The kernel takes one off the hop limit when it forwards.
+        #expect(
+            outer
+                == PacketFactory.encapsulated(
+                    inner, from: v6("fcff:1::1"), to: v6("fcff:2::1"),
+                    listed: list("fcff:2::1,fcff:8::100").segments, segmentsLeft: 1, trafficClass: 0xb1, hopLimit: 64))
+        #expect(try scene.dataplane.reading(of: flow) == CounterSnapshot())
+        #expect(scene.unaccounted == 0)
+        guard case .punted(let second)? = scene.send(customer4()) else {
+            Issue.record("not punted")
+            return
+        }
+        #expect(Array(second[14..<22]) == [0x60, 0, 0, 0, 0, UInt8(40 + customer4().count), 43, 64])
+    }
+
+    @Test("neighbors in use are told, idle ones are not")
+    func neighborsInUse() throws {
+        let scene = try Scene(SRv6Tests.headend)
+        #expect(scene.dataplane.neighborsInUse().isEmpty)
+        _ = try scene.forwarded(customer6())
+        #expect(
+            scene.dataplane.neighborsInUse() == [Neighbor.Key(linkIndex: 2, address: .v6(v6("fcf0:2::2")))])
+        #expect(scene.dataplane.neighborsInUse().isEmpty)
+    }
+
     @Test("counts can be read after the end")
     func afterStop() throws {
         let scene = try Scene(SRv6Tests.headend)
