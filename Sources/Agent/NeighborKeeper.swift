@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
 import SRv6
+import Synchronization
 
 /// Keeps the neighbors in use known to the kernel.
 ///
@@ -11,18 +12,27 @@ final class NeighborKeeper: Sendable {
     private static let interval = DispatchTimeInterval.seconds(3)
 
     private let queue = DispatchQueue(label: "neighbors")
-    private let timer: any DispatchSourceTimer
+    private let isStopped = Atomic<Bool>(false)
+    private let engine: any Engine
+    private let network: any NetworkSource
 
     init(engine: any Engine, network: any NetworkSource) {
-        timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.schedule(deadline: .now() + Self.interval, repeating: Self.interval)
-        timer.setEventHandler { for key in engine.neighborsInUse() { network.refresh(key) } }
-        timer.activate()
+        self.engine = engine
+        self.network = network
+        schedule()
     }
 
     /// Returns when no refresh is under way.
     func stop() {
-        timer.cancel()
+        isStopped.store(true, ordering: .relaxed)
         queue.sync {}
+    }
+
+    private func schedule() {
+        queue.asyncAfter(deadline: .now() + Self.interval) { [weak self] in
+            guard let self, !isStopped.load(ordering: .relaxed) else { return }
+            for key in engine.neighborsInUse() { network.refresh(key) }
+            schedule()
+        }
     }
 }
