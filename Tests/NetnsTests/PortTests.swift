@@ -22,6 +22,23 @@ struct PortTests {
         }
     }
 
+    @Test("a neighbor that changes its MAC address is found again, though the kernel sees none of the traffic")
+    func neighborChanges() throws {
+        try inLaboratory { laboratory in
+            let chain = try Chain(.behaviors, in: laboratory, queues: 1)
+            // The kernel believes a neighbor for a second, not for half a minute.
+            try chain.r3.sysctl(
+                "net.ipv6.neigh.r3-h3.base_reachable_time_ms=1000", "net.ipv6.neigh.r3-h3.delay_first_probe_time=1",
+                "net.ipv4.neigh.r3-h3.base_reachable_time_ms=1000", "net.ipv4.neigh.r3-h3.delay_first_probe_time=1")
+            _ = try Daemon(.r3, of: chain, in: laboratory)
+            try chain.warmUp()
+            // Without a word to its neighbors.
+            try chain.h3.sysctl("net.ipv4.conf.h3-r3.arp_notify=0", "net.ipv6.conf.h3-r3.ndisc_notify=0")
+            try chain.h3.ip("link set h3-r3 address 02:00:00:00:33:33")
+            try chain.warmUp(upTo: .seconds(30))
+        }
+    }
+
     @Test("an interface that goes away takes neither the daemon nor a core with it")
     func interfaceRemoved() throws {
         try inLaboratory { laboratory in
