@@ -57,6 +57,8 @@ struct Control {
     private(set) var tunnelSource = IPv6Address.unspecified
 
     private var neighbors: [Neighbor.Key: MACAddress] = [:]
+    /// Neighbors that the kernel holds without looking for them.
+    private var permanent: Set<Neighbor.Key> = []
     private var adjacencies: [Neighbor.Key: AdjacencyState] = [:]
     private var adjacencyIndices = IndexPool()
     private var adjacenciesByLink: [Int: Set<Neighbor.Key>] = [:]
@@ -108,8 +110,12 @@ struct Control {
             case .linkRemoved(let index): removeLink(index)
             case .address(let address): addresses[address.address.mapped, default: 0] += 1
             case .addressRemoved(let address): removeAddress(address.address.mapped)
-            case .neighbor(let neighbor): update(neighbor.key, mac: neighbor.mac)
-            case .neighborRemoved(let key): update(key, mac: nil)
+            case .neighbor(let neighbor):
+                update(neighbor.key, mac: neighbor.mac)
+                if neighbor.isPermanent { permanent.insert(neighbor.key) } else { permanent.remove(neighbor.key) }
+            case .neighborRemoved(let key):
+                update(key, mac: nil)
+                permanent.remove(key)
             case .route(let route): update(route)
             case .routeRemoved(let key): remove(key)
             case .tunnelSource(let source): update(tunnelSource: source)
@@ -158,9 +164,11 @@ struct Control {
         }
     }
 
-    /// Neighbors that packets can be sent to, with the indices of their adjacencies.
-    func publishedNeighbors() -> [(key: Neighbor.Key, index: Int)] {
-        adjacencies.compactMap { key, state in state.publishedPort == nil ? nil : (key, state.index) }
+    /// Neighbors that packets can be sent to and that can go away, with the indices of their adjacencies.
+    func mortalNeighbors() -> [(key: Neighbor.Key, index: Int)] {
+        adjacencies.compactMap { key, state in
+            state.publishedPort == nil || permanent.contains(key) ? nil : (key, state.index)
+        }
     }
 
     /// From here on the ports are these links.

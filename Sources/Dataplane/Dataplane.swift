@@ -123,13 +123,13 @@ public final class Dataplane: FlowCounting, Sendable {
         state.withLock { $0.publish([.flowLabel(mode)]) }
     }
 
-    /// Neighbors that packets were sent to since the last call. The kernel does not see that use: whoever asks should
+    /// Neighbors, but for permanent ones, that packets were sent to since the last call. The kernel does not see that use: whoever asks should
     /// tell it, so that it looks whether they are still there.
     public func neighborsInUse() -> [Neighbor.Key] {
         state.withLock { state in
             var used: [Neighbor.Key] = []
             var counts: [Neighbor.Key: UInt64] = [:]
-            for (key, index) in state.control.publishedNeighbors() where index < Counters.maximumAdjacencies {
+            for (key, index) in state.control.mortalNeighbors() where index < Counters.maximumAdjacencies {
                 let count = state.counters.all.reduce(0) { $0 &+ $1.adjacencies.load(index) }
                 if count != state.neighborUse[key, default: 0] { used.append(key) }
                 counts[key] = count

@@ -60,7 +60,9 @@ func decodeNeighbor(_ payload: RawSpan) -> Neighbor? {
     if Int32(state) & NUD_NOARP != 0, mac.map({ $0.isGroup || $0.value == 0 }) ?? true { return nil }
     let usable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP
     let key = Neighbor.Key(linkIndex: index, address: destination)
-    return Neighbor(key: key, mac: Int32(state) & usable != 0 ? mac : nil)
+    return Neighbor(
+        key: key, mac: Int32(state) & usable != 0 ? mac : nil,
+        isPermanent: Int32(state) & (NUD_PERMANENT | NUD_NOARP) != 0)
 }
 
 /// Bits of an address of `family`, nil for families other than IPv4 and IPv6.

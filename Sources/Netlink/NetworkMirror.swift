@@ -75,6 +75,7 @@ public final class NetworkMirror: Sendable {
     /// Asks the kernel to keep a neighbor's entry usable, as if a packet had been sent to it: it probes an entry
     /// that has become stale and resolves one that is gone. What becomes of it is delivered as a change.
     ///
+    /// *Requires*: the entry is not permanent; the kernel would make it an ordinary one.
     /// *Cost*: one system call, for which nothing is waited.
     public func refresh(_ key: Neighbor.Key) {
         let family: Int32 = if case .v4 = key.address { AF_INET } else { AF_INET6 }

@@ -60,10 +60,13 @@ public struct Neighbor: Hashable, Sendable {
     public var key: Key
     /// The link-layer address while the entry is usable (reachable, stale, delay, probe, permanent, noarp), else nil.
     public var mac: MACAddress?
+    /// Set by somebody for good: the kernel does not look whether it is there, and nobody should ask it to.
+    public var isPermanent: Bool
 
-    public init(key: Key, mac: MACAddress?) {
+    public init(key: Key, mac: MACAddress?, isPermanent: Bool = false) {
         self.key = key
         self.mac = mac
+        self.isPermanent = isPermanent
     }
 }
 

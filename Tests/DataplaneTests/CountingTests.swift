@@ -162,6 +162,11 @@ struct CountingTests {
         #expect(
             scene.dataplane.neighborsInUse() == [Neighbor.Key(linkIndex: 2, address: .v6(v6("fcf0:2::2")))])
         #expect(scene.dataplane.neighborsInUse().isEmpty)
+        // The kernel would make an ordinary entry of a permanent one that it is told of.
+        let key = Neighbor.Key(linkIndex: 2, address: .v6(v6("fcf0:2::2")))
+        scene.dataplane.apply([.neighbor(Neighbor(key: key, mac: MACAddress(0x0200_0000_0202), isPermanent: true))])
+        _ = try scene.forwarded(customer6())
+        #expect(scene.dataplane.neighborsInUse().isEmpty)
     }
 
     @Test("counts can be read after the end")

@@ -57,7 +57,8 @@ struct DecoderTests {
     @Test func neighbor() {
         let key = Neighbor.Key(linkIndex: 3, address: ip("fd00::2"))
         #expect(
-            decode(Vector.neighbor, decodeNeighbor) == Neighbor(key: key, mac: MACAddress("02:66:77:88:99:aa")))
+            decode(Vector.neighbor, decodeNeighbor)
+                == Neighbor(key: key, mac: MACAddress("02:66:77:88:99:aa"), isPermanent: true))
         #expect(decode(Vector.neighborFailed, decodeNeighbor) == Neighbor(key: key, mac: nil))
     }
 
