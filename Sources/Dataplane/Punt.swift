@@ -36,8 +36,7 @@ final class PuntDevice: @unchecked Sendable {
     private static func open(_ name: String, isFirst: Bool) throws(SystemError) -> Int32 {
         let descriptor = unsafe Glibc.open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemError("open /dev/net/tun", code: errno) }
-        var request = unsafe ifreq()
-        unsafe setName(name, &request)
+        var request = unsafe Interface.request(name)
         let exclusive = isFirst ? IFF_TUN_EXCL : 0
         unsafe request.ifr_ifru.ifru_flags = Int16(
             truncatingIfNeeded: IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | exclusive)
@@ -61,8 +60,7 @@ final class PuntDevice: @unchecked Sendable {
         let control = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         guard control >= 0 else { throw SystemError("open a control socket", code: errno) }
         defer { close(control) }
-        var request = unsafe ifreq()
-        unsafe setName(name, &request)
+        var request = unsafe Interface.request(name)
         // Packets are handed over as they came, so the device takes the largest there are.
         unsafe request.ifr_ifru.ifru_mtu = Int32(Umem.packetCapacity)
         guard unsafe ioctl(control, UInt(SIOCSIFMTU), &request) == 0 else {
@@ -71,12 +69,6 @@ final class PuntDevice: @unchecked Sendable {
         unsafe request.ifr_ifru.ifru_flags = Int16(IFF_UP | IFF_RUNNING)
         guard unsafe ioctl(control, UInt(SIOCSIFFLAGS), &request) == 0 else {
             throw SystemError("bring up \(name)", code: errno)
-        }
-    }
-
-    private static func setName(_ name: String, _ request: inout ifreq) {
-        unsafe withUnsafeMutableBytes(of: &request.ifr_ifrn.ifrn_name) { buffer in
-            for (index, octet) in name.utf8.prefix(Int(IFNAMSIZ) - 1).enumerated() { unsafe buffer[index] = octet }
         }
     }
 }

@@ -132,6 +132,15 @@ final class RedirectProgram {
 
 /// Facts about interfaces that rtnetlink does not tell.
 enum Interface {
+    /// An ioctl's request about an interface, with nothing but the name in it.
+    static func request(_ name: String) -> ifreq {
+        var request = unsafe ifreq()
+        unsafe withUnsafeMutableBytes(of: &request.ifr_ifrn.ifrn_name) { buffer in
+            for (index, octet) in name.utf8.prefix(Int(IFNAMSIZ) - 1).enumerated() { unsafe buffer[index] = octet }
+        }
+        return unsafe request
+    }
+
     /// Receive queues of an interface, 1 where the driver does not say.
     static func receiveQueueCount(_ name: String) -> Int {
         let control = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
@@ -139,10 +148,7 @@ enum Interface {
         defer { close(control) }
         var channels = ethtool_channels()
         channels.cmd = UInt32(ETHTOOL_GCHANNELS)
-        var request = unsafe ifreq()
-        unsafe withUnsafeMutableBytes(of: &request.ifr_ifrn.ifrn_name) { buffer in
-            for (index, octet) in name.utf8.prefix(Int(IFNAMSIZ) - 1).enumerated() { unsafe buffer[index] = octet }
-        }
+        var request = unsafe Self.request(name)
         let result = unsafe withUnsafeMutablePointer(to: &channels) { pointer in
             unsafe request.ifr_ifru.ifru_data = unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(
                 to: CChar.self)
